@@ -1,0 +1,73 @@
+# Every target does its own set-up: all that is needed beforehand is make and Python 3.11, 3.12 or 3.13.
+SHELL := /bin/sh
+VENV := .venv
+BIN := $(VENV)/bin
+
+FIND_PYTHON = for p in $(PYTHON) python3.12 python3.13 python3.11 python3 python; do \
+	if "$$p" -c 'import sys, venv, ensurepip; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' >/dev/null 2>&1; \
+	then echo "$$p"; exit 0; fi; done
+
+.PHONY: help setup dev demo run test quick check format bench lock clean
+
+help:
+	@echo "make demo    the whole program on an embedded market and chat: no account, no token"
+	@echo "make run     riskbot on your account (config.yaml and RISKBOT_TELEGRAM_TOKEN)"
+	@echo "make test    the whole test suite;  make quick: without the slow half"
+	@echo "make check   format, lint, types, layers"
+	@echo "make bench   speed, as medians"
+	@echo "make lock    write the lock files anew from pyproject.toml"
+
+setup: $(VENV)/.ready
+dev: $(VENV)/.ready-dev
+
+$(VENV)/bin/python:
+	@py=`$(FIND_PYTHON)`; if [ -z "$$py" ]; then \
+		echo "riskbot needs Python 3.11, 3.12 or 3.13 with venv; found none. Install one, or name it: make PYTHON=/path/to/python3.12 setup" >&2; \
+		exit 2; fi; \
+	"$$py" -m venv $(VENV)
+
+$(VENV)/.ready: requirements.lock pyproject.toml | $(VENV)/bin/python
+	@echo "installing the locked dependencies into $(VENV) ..."
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(VENV)/.ready-dev: requirements-dev.lock $(VENV)/.ready
+	@echo "installing the test tools into $(VENV) ..."
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
+	@touch $@
+
+demo: setup
+	@$(BIN)/riskbot demo
+
+run: setup
+	@$(BIN)/riskbot run
+
+test: dev
+	@$(BIN)/python -m pytest
+
+quick: dev
+	@$(BIN)/python -m pytest -m "not slow"
+
+check: dev
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+format: dev
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix .
+
+bench: dev
+	@$(BIN)/python -m benchmarks
+
+lock: $(VENV)/bin/python
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check "uv>=0.5"
+	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links \
+		--custom-compile-command "make lock" pyproject.toml build-requirements.in -o requirements.lock
+	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links \
+		--custom-compile-command "make lock" --group dev pyproject.toml build-requirements.in -c requirements.lock -o requirements-dev.lock
+
+clean:
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -1,0 +1,1 @@
+"""The mind: from the account to the risk report."""

@@ -1,0 +1,141 @@
+"""The core's one door: `analyse(snapshot, settings) -> RiskReport`. Pure: the same Snapshot gives the same report, to the bit."""
+
+import math
+from datetime import datetime, timedelta
+from typing import Final
+
+import numpy as np
+
+from engine.marks import MarkedBook, days_to_expiry, mark_book
+from engine.model import EventKind, Floats, Kind, Snapshot
+from engine.results import Exposure, Matrix, PositionRisk, Quality, RiskReport
+from engine.risk import basis, exposure_sum, position_exposures, scenario_results
+from engine.scenarios import movers, risk_matrix, run_scenarios, standard_set
+from engine.settings import EngineSettings
+
+EARNINGS_AHEAD: Final = timedelta(days=30)
+
+
+def analyse(snapshot: Snapshot, settings: EngineSettings) -> RiskReport:
+    """Value the book, run the standard scenarios and the risk matrix, and say what the numbers rest on.
+
+    Never raises for a value: a position that can't be valued is named in `quality.left_out` and is in no sum.
+    """
+    book = mark_book(snapshot, settings)
+    of = basis(book)
+    outcomes = run_scenarios(book, standard_set(reporting_symbols(snapshot, settings)), settings.scenarios)
+    table = position_exposures(book)
+    return RiskReport(
+        as_of=snapshot.as_of,
+        source=snapshot.source,
+        complete=snapshot.complete,
+        base_currency=snapshot.base_currency,
+        net_liquidation=snapshot.net_liquidation,
+        basis=of.amount,
+        basis_name=of.name,
+        value=of.portfolio_value,
+        positions=_positions(book, table),
+        greeks=exposure_sum(table),
+        by_underlying=_by_underlying(book, table),
+        scenarios=scenario_results(book, outcomes, of),
+        matrix=risk_matrix(book, settings.scenarios),
+        quality=_quality(book, settings, of.name),
+    )
+
+
+def analyse_matrix(snapshot: Snapshot, settings: EngineSettings, symbol: str) -> Matrix:
+    """The risk matrix of the positions on one underlying."""
+    return risk_matrix(mark_book(snapshot, settings), settings.scenarios, symbol)
+
+
+def reporting_symbols(snapshot: Snapshot, settings: EngineSettings) -> tuple[str, ...]:
+    """The single stocks held whose earnings lie within 30 days, by date; none when the calendar is switched off."""
+    if not (settings.scenarios.use_calendar and settings.scenarios.auto_detect_earnings):
+        return ()
+    held = {position.contract.underlying for position in snapshot.positions}
+    stocks = {
+        name
+        for name in held
+        if name in snapshot.underlyings and snapshot.underlyings[name].kind is Kind.STOCK
+    }
+    due = sorted(
+        (event.at, symbol)
+        for event in snapshot.events
+        if event.kind is EventKind.EARNINGS and snapshot.as_of <= event.at <= snapshot.as_of + EARNINGS_AHEAD
+        for symbol in event.symbols
+        if symbol in stocks
+    )
+    return tuple(dict.fromkeys(symbol for _, symbol in due))
+
+
+def _positions(book: MarkedBook, table: Floats) -> tuple[PositionRisk, ...]:
+    return tuple(_position(book, i, table[i]) for i in range(len(book.snapshot.positions)))
+
+
+def _position(book: MarkedBook, i: int, exposures: Floats) -> PositionRisk:
+    position = book.snapshot.positions[i]
+    contract, unit = position.contract, book.greeks
+    mark = _known(book.mark[i])
+    unrealized = None
+    if mark is not None and position.entry_price is not None:
+        unrealized = _known((mark - position.entry_price) * book.scale[i])
+    return PositionRisk(
+        id=position.id,
+        label=contract.label,
+        underlying=contract.underlying,
+        kind=contract.kind,
+        quantity=position.quantity,
+        multiplier=contract.multiplier,
+        currency=contract.currency,
+        expiry=contract.expiry,
+        strike=contract.strike,
+        right=contract.right,
+        dte=days_to_expiry(contract, book.snapshot.as_of),
+        mark=mark,
+        mark_source=book.mark_source[i],
+        model_price=_known(book.base[i]),
+        value=_known(book.value[i]),
+        iv=_known(book.contracts.sigma[i]) if contract.is_option else None,
+        iv_source=book.iv_source[i],
+        delta=_known(unit.delta[i]),
+        gamma=_known(unit.gamma[i]),
+        vega=_known(unit.vega[i]),
+        theta=_known(unit.theta[i]),
+        rho=_known(unit.rho[i]),
+        exposure=Exposure(*exposures.tolist()) if book.valued[i] else None,
+        unrealized_pnl=unrealized,
+        as_of=position.as_of or _spot_time(book.snapshot, contract.underlying),
+    )
+
+
+def _spot_time(snapshot: Snapshot, name: str) -> datetime | None:
+    underlying = snapshot.underlyings.get(name)
+    return None if underlying is None else underlying.spot_as_of
+
+
+def _by_underlying(book: MarkedBook, table: Floats) -> dict[str, Exposure]:
+    names = np.array([position.contract.underlying for position in book.snapshot.positions], dtype=object)
+    return {name: exposure_sum(table, names == name) for name in dict.fromkeys(names.tolist())}
+
+
+def _quality(book: MarkedBook, settings: EngineSettings, basis_name: str) -> Quality:
+    snapshot = book.snapshot
+    notes = []
+    if not snapshot.complete:
+        notes.append("the account has not arrived whole: positions may be missing")
+    if basis_name != "net liquidation":
+        notes.append("net liquidation unknown: percentages are of gross market value")
+    proxied = movers(book, settings.scenarios).proxied
+    if proxied:
+        notes.append(f"beta unknown, 1 assumed: {', '.join(proxied)}")
+    held = {position.contract.underlying for position in snapshot.positions}
+    times = [position.as_of for position in snapshot.positions] + [
+        _spot_time(snapshot, name) for name in held
+    ]
+    return Quality(
+        book.left_out, book.flagged, tuple(notes), min((at for at in times if at is not None), default=None)
+    )
+
+
+def _known(number: float) -> float | None:
+    return float(number) if math.isfinite(number) else None

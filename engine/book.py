@@ -1,0 +1,203 @@
+"""The live picture of the account, fed by ticks; `freeze` makes a Snapshot of it.
+
+The one mutable thing of the engine. It holds facts with their times and values nothing: marks and sigmas are found later, from
+the Snapshot. All calls come from the event loop's thread.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import date, datetime
+
+from engine.model import (
+    NO_BROKER_VIEW,
+    OPTION_KINDS,
+    Account,
+    BrokerView,
+    Contract,
+    DataMode,
+    Dividend,
+    Event,
+    Kind,
+    Position,
+    Snapshot,
+    Underlying,
+)
+
+PRICED = OPTION_KINDS | {Kind.STOCK, Kind.ETF}
+
+
+@dataclass(frozen=True, slots=True)
+class Quote:
+    """What one line last said. `at` is when bid or ask last spoke; None where they never did."""
+
+    bid: float | None = None
+    ask: float | None = None
+    last: float | None = None
+    close: float | None = None
+    mode: DataMode = DataMode.LIVE
+    at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Holding:
+    """A position as the broker lists it, price aside."""
+
+    id: str
+    contract: Contract
+    quantity: float
+    account: str | None
+    entry_price: float | None
+
+
+@dataclass(slots=True)
+class _Live:
+    """Everything known of the price of one position."""
+
+    holding: Holding
+    quote: Quote = field(default_factory=Quote)
+    view: BrokerView = NO_BROKER_VIEW
+    view_at: datetime | None = None
+    last_good_iv: float | None = None
+
+
+class Book:
+    """Positions, underlyings and account as they are now."""
+
+    def __init__(self, base_currency: str = "USD") -> None:
+        self.base_currency = base_currency
+        self.net_liquidation: float | None = None
+        self.account = Account()
+        self.complete = False
+        self.source = "gateway"
+        self.events: tuple[Event, ...] = ()
+        self.changes = 0
+        self._fx: dict[str, float] = {}
+        self._live: dict[str, _Live] = {}
+        self._underlyings: dict[str, Underlying] = {}
+
+    @property
+    def holdings(self) -> list[Holding]:
+        return [live.holding for live in self._live.values()]
+
+    @property
+    def awaits_prices(self) -> bool:
+        """Whether an underlying of an option or stock has no price yet."""
+        needed = {
+            live.holding.contract.underlying
+            for live in self._live.values()
+            if live.holding.contract.kind in PRICED
+        }
+        return any(name not in self._underlyings or self._underlyings[name].spot is None for name in needed)
+
+    def hold(self, holdings: Iterable[Holding]) -> None:
+        """Make these the positions: new ones come in, known ones keep their prices, the rest are gone."""
+        before = self._live
+        self._live = {}
+        for holding in holdings:
+            known = before.get(holding.id)
+            if known is None:
+                self._live[holding.id] = _Live(holding)
+            else:
+                known.holding = holding
+                self._live[holding.id] = known
+        self.changes += 1
+
+    def set_account(self, net_liquidation: float | None, account: Account, fx: Mapping[str, float]) -> None:
+        """Account figures in base currency, and the value of one unit of each other currency in it."""
+        self.net_liquidation, self.account, self._fx = net_liquidation, account, dict(fx)
+        self.changes += 1
+
+    def set_underlying(self, symbol: str, kind: Kind) -> None:
+        """Make sure that `symbol` is known, and as what."""
+        known = self._underlyings.get(symbol)
+        self._underlyings[symbol] = (
+            Underlying(symbol, kind, spot=None) if known is None else replace(known, kind=kind)
+        )
+
+    def set_spot(self, symbol: str, spot: float, mode: DataMode, at: datetime) -> None:
+        self._change(symbol, spot=spot, data=mode, spot_as_of=at)
+
+    def set_iv30(self, symbol: str, iv30: float) -> None:
+        """The underlying's 30-day implied volatility, decimals per year."""
+        self._change(symbol, iv30=iv30)
+
+    def set_dividends(self, symbol: str, dividends: tuple[Dividend, ...]) -> None:
+        self._change(symbol, dividends=dividends)
+
+    def set_forward(self, symbol: str, expiry: date, price: float) -> None:
+        """The price of the listed future of that expiry."""
+        known = self._underlyings.get(symbol)
+        if known is not None:
+            self._change(symbol, forwards={**known.forwards, expiry: price})
+
+    def _change(self, symbol: str, **facts: object) -> None:
+        known = self._underlyings.get(symbol)
+        if known is not None:
+            self._underlyings[symbol] = replace(known, **facts)  # type: ignore[arg-type]
+            self.changes += 1
+
+    def set_quote(self, position_id: str, quote: Quote) -> None:
+        live = self._live.get(position_id)
+        if live is not None:
+            live.quote = quote
+            self.changes += 1
+
+    def set_portfolio_mark(self, position_id: str, mark: float, at: datetime) -> None:
+        """The mark of the broker's portfolio download; it costs no market data line."""
+        live = self._live.get(position_id)
+        if live is not None:
+            live.view, live.view_at = replace(live.view, mark=mark), at
+            self.changes += 1
+
+    def set_model(self, position_id: str, view: BrokerView) -> None:
+        """The broker's own model of an option; its portfolio mark stays."""
+        live = self._live.get(position_id)
+        if live is not None:
+            live.view = replace(view, mark=live.view.mark)
+            self.changes += 1
+
+    def remember_sigmas(self, sigmas: Mapping[str, float]) -> None:
+        """Sigmas that quotes have just given, to fall back on when the quotes are gone (D7)."""
+        for position_id, sigma in sigmas.items():
+            live = self._live.get(position_id)
+            if live is not None:
+                live.last_good_iv = sigma
+
+    def freeze(self, as_of: datetime) -> Snapshot:
+        """The Snapshot of this instant. Underlyings that a position needs and nobody described are there without a price."""
+        underlyings = dict(self._underlyings)
+        for live in self._live.values():
+            contract = live.holding.contract
+            if contract.underlying not in underlyings:
+                kind = Kind.OTHER if contract.is_option else contract.kind
+                underlyings[contract.underlying] = Underlying(contract.underlying, kind, spot=None)
+        return Snapshot(
+            as_of=as_of,
+            base_currency=self.base_currency,
+            underlyings=underlyings,
+            positions=tuple(_frozen(live) for live in self._live.values()),
+            complete=self.complete,
+            source=self.source,
+            net_liquidation=self.net_liquidation,
+            fx=dict(self._fx),
+            account=self.account,
+            events=self.events,
+        )
+
+
+def _frozen(live: _Live) -> Position:
+    quote, holding = live.quote, live.holding
+    return Position(
+        id=holding.id,
+        contract=holding.contract,
+        quantity=holding.quantity,
+        account=holding.account,
+        entry_price=holding.entry_price,
+        bid=quote.bid,
+        ask=quote.ask,
+        last=quote.last,
+        last_good_iv=live.last_good_iv,
+        data=quote.mode,
+        broker=live.view,
+        as_of=quote.at or live.view_at,
+    )

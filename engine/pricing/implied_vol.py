@@ -1,0 +1,207 @@
+"""Implied volatility, by bracketed solvers over columns, and the honest answer where a price does not tell it.
+
+European prices are reduced to the out-of-the-money option in units of sqrt(S' K') (Jäckel 2015): b(x, s), with
+x = -|ln(S'/K')| and s = sigma sqrt(tau). Newton's method solves ln b, or the logarithm of the distance to the upper
+bound for high prices, and is held inside a bracket that every step narrows. On the tree Chandrupatla's bracketed
+method (1997) is used, as scipy has it.
+"""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from scipy.optimize import elementwise
+from scipy.special import erf, erfcx, ndtr
+
+from engine.pricing import american
+from engine.pricing.black_scholes import DETERMINISTIC
+from engine.pricing.deterministic import best_exercise
+from engine.pricing.dividends import present_value
+from engine.pricing.types import BoolArray, Contracts, Floats, IntArray, IvReason
+
+ROUNDING = 2.0 * np.finfo(np.float64).eps
+"""How much rounding may hide: of the price of an option out of the money, of the larger leg of one in the money."""
+
+IDENTIFIED = 1e-8
+"""A volatility is identified when the rounding of its price moves it by less than this share of itself."""
+
+TREE_TIME_VALUE = 1e-6
+"""On a tree, the least time value that tells a volatility, as a share of the larger of spot and strike."""
+
+ITERATIONS = 100
+LARGEST_DEVIATION = 40.0  # of sigma sqrt(tau); N(-20) is below what a double next to 1 can tell
+LARGEST_TREE_DEVIATION = 10.0
+GUESS_WIDTH = 0.3  # half width in ln sigma of the first bracket around the European guess
+
+Answer = tuple[Floats, IntArray]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Normalised:
+    """Each (n,): the problem b(x, s) = target, and what rounding may have done to target."""
+
+    x: Floats
+    target: Floats
+    most: Floats  # b can't reach it: exp(x / 2)
+    rounding: Floats
+
+
+def european(c: Contracts, prices: Floats) -> Answer:
+    """sigma and reason of European options without cash dividends.
+
+    Args:
+        c: n options with finite inputs; the yield as carried (a forward's is its rate). Its sigma is not looked at.
+        prices: (n,).
+    """
+    life = np.maximum(c.tau, 0.0)
+    spot_pv, strike_pv = c.spot * np.exp(-c.dividend_yield * life), c.strike * np.exp(-c.rate * life)
+    intrinsic = np.maximum(np.where(c.is_call, spot_pv - strike_pv, strike_pv - spot_pv), 0.0)
+    unit = np.sqrt(spot_pv * strike_pv)
+    x = -np.abs(np.log(spot_pv / strike_pv))
+    rounding = ROUNDING * np.where(intrinsic > 0.0, np.maximum(spot_pv, strike_pv), prices) / unit
+    problem = _Normalised(x, (prices - intrinsic) / unit, np.exp(0.5 * x), rounding)
+    reason = np.select(
+        [
+            c.tau <= 0.0,
+            ~(np.isfinite(prices) & (prices >= 0.0)),
+            unit == 0.0,
+            problem.target < -rounding,
+            problem.target <= rounding,
+            problem.target >= problem.most,
+        ],
+        [
+            IvReason.EXPIRED,
+            IvReason.BAD_INPUT,
+            IvReason.NO_TIME_VALUE,
+            IvReason.BELOW_INTRINSIC,
+            IvReason.NO_TIME_VALUE,
+            IvReason.ABOVE_UPPER_BOUND,
+        ],
+        default=IvReason.OK,
+    ).astype(np.int64)
+    rows = np.flatnonzero(reason == IvReason.OK)
+    sigma = np.full(len(c), np.nan)
+    if len(rows):
+        some = _Normalised(x[rows], problem.target[rows], problem.most[rows], rounding[rows])
+        s = _solve(some)
+        blurred = some.rounding > IDENTIFIED * s * _vega(some.x, s)
+        high = some.target > 0.5 * some.most
+        sigma[rows] = np.where(blurred, np.nan, s / np.sqrt(c.tau[rows]))
+        lost = np.where(high, IvReason.ABOVE_UPPER_BOUND, IvReason.NO_TIME_VALUE)
+        reason[rows] = np.where(blurred, lost, IvReason.OK)
+    return sigma, reason
+
+
+def on_tree(c: Contracts, early: BoolArray, prices: Floats) -> Answer:
+    """sigma and reason of options that need a tree.
+
+    Args:
+        c: n options as for european, cash dividends allowed.
+        early: (n,), whether exercise before expiry is allowed.
+        prices: (n,).
+    """
+    alive = c.tau > 0.0
+    life = np.where(alive, c.tau, 1.0)
+    certain, _ = best_exercise(replace(c, tau=np.maximum(c.tau, 0.0)), early)
+    floor = np.where(early, np.maximum(certain, american.intrinsic(c)), certain)
+    least = TREE_TIME_VALUE * np.maximum(c.spot, c.strike)
+    highest = LARGEST_TREE_DEVIATION / np.sqrt(life)
+    ceiling = american.solve(replace(c, sigma=highest), early).price
+    reason = np.select(
+        [
+            ~alive,
+            ~(np.isfinite(prices) & (prices >= 0.0)),
+            prices < floor - ROUNDING * np.maximum(c.spot, c.strike),
+            prices <= floor + least,
+            prices >= ceiling,
+        ],
+        [
+            IvReason.EXPIRED,
+            IvReason.BAD_INPUT,
+            IvReason.BELOW_INTRINSIC,
+            IvReason.NO_TIME_VALUE,
+            IvReason.ABOVE_UPPER_BOUND,
+        ],
+        default=IvReason.OK,
+    ).astype(np.int64)
+    rows = np.flatnonzero(reason == IvReason.OK)
+    sigma = np.full(len(c), np.nan)
+    if len(rows):
+        sigma[rows] = _tree_root(c.take(rows), early[rows], prices[rows], highest[rows])
+        reason[rows] = np.where(np.isnan(sigma[rows]), IvReason.NO_TIME_VALUE, IvReason.OK)
+    return sigma, reason
+
+
+def _solve(p: _Normalised) -> Floats:
+    """The s of b(x, s) = target, inside (0, most)."""
+    inflection = np.sqrt(-2.0 * p.x)
+    high = p.target > 0.5 * p.most
+    goal = np.log(np.where(high, p.most - p.target, p.target))
+    low, top = np.maximum(p.target * np.sqrt(2.0 * np.pi), -p.x / 60.0), np.full_like(p.x, LARGEST_DEVIATION)
+    s = np.clip(inflection, low, top)
+    for _ in range(ITERATIONS):
+        log_b, slope = _log_price(p.x, s)
+        log_gap, gap_slope = _log_gap(p.x, s)
+        miss = np.where(high, goal - log_gap, log_b - goal)
+        slope = np.where(high, gap_slope, slope)
+        low, top = np.where(miss <= 0.0, s, low), np.where(miss >= 0.0, s, top)
+        newton = s - miss / slope
+        inside = (newton > low) & (newton < top)
+        following = np.where(inside, newton, 0.5 * (low + top))
+        done = (np.abs(following - s) <= 1e-15 * s) | (miss == 0.0)
+        s = np.where(miss == 0.0, s, following)
+        if done.all():
+            break
+    return s
+
+
+def _vega(x: Floats, s: Floats) -> Floats:
+    """The derivative of b by s."""
+    return np.asarray(np.exp(-0.5 * (np.square(x / s) + 0.25 * s * s)) / np.sqrt(2.0 * np.pi))
+
+
+def _log_price(x: Floats, s: Floats) -> tuple[Floats, Floats]:
+    """ln b(x, s) and its derivative by s: below the inflection free of underflow, above it free of cancellation."""
+    h, t = x / s, 0.5 * s
+    scaled = 0.5 * (erfcx(-(h + t) / np.sqrt(2.0)) - erfcx(-(h - t) / np.sqrt(2.0)))
+    up, down = np.exp(0.5 * x), np.exp(-0.5 * x)
+    upper = 0.5 * (up * erf((h + t) / np.sqrt(2.0)) - down * erf((h - t) / np.sqrt(2.0))) + np.sinh(0.5 * x)
+    wing = h + t < 0.0
+    log_b = np.where(wing, np.log(scaled) - 0.5 * (h * h + t * t), np.log(upper))
+    slope = np.where(wing, 1.0 / (np.sqrt(2.0 * np.pi) * scaled), _vega(x, s) / upper)
+    return log_b, slope
+
+
+def _log_gap(x: Floats, s: Floats) -> tuple[Floats, Floats]:
+    """ln(exp(x / 2) - b(x, s)), and minus its derivative by s."""
+    h, t = x / s, 0.5 * s
+    gap = np.exp(0.5 * x) * ndtr(-(h + t)) + np.exp(-0.5 * x) * ndtr(h - t)
+    return np.log(gap), _vega(x, s) / gap
+
+
+def _tree_root(c: Contracts, early: BoolArray, prices: Floats, highest: Floats) -> Floats:
+    """The sigma at which the tree gives the price, NaN where none was found between nothing and `highest`."""
+
+    def miss(log_sigma: Floats, row: Floats) -> Floats:
+        rows = row.astype(np.int64)
+        at = replace(c.take(rows), sigma=np.exp(log_sigma))
+        return np.asarray(american.solve(at, early[rows]).price - prices[rows])
+
+    every = np.arange(len(c), dtype=np.float64)
+    lowest = np.log(2.0 * DETERMINISTIC / np.sqrt(c.tau))
+    top = np.log(highest)
+    guess = np.clip(np.log(_european_guess(c, prices)), lowest + GUESS_WIDTH, top - GUESS_WIDTH)
+    left, right = guess - GUESS_WIDTH, guess + GUESS_WIDTH
+    left = np.where(miss(left, every) > 0.0, lowest, left)
+    right = np.where(miss(right, every) < 0.0, top, right)
+    found = elementwise.find_root(
+        miss, (left, right), args=(every,), tolerances={"xatol": 1e-12, "xrtol": 0.0}
+    )
+    return np.where(found.success, np.exp(found.x), np.nan)
+
+
+def _european_guess(c: Contracts, prices: Floats) -> Floats:
+    """The volatility if the option were European and its dividends already off the spot; 0.3 where there is none."""
+    worth = present_value(c.dividend_times, c.dividend_amounts, c.tau, c.rate)
+    escrowed = replace(c, spot=np.maximum(c.spot - worth, 0.1 * c.spot))
+    sigma, _ = european(escrowed, prices)
+    return np.where(np.isnan(sigma), 0.3, sigma)

@@ -1,0 +1,161 @@
+"""The nouns of an answer: what `analyse` returns and every table, card and picture is a view of.
+
+Money is in the account's base currency, P&L signed, gains positive. Arrays have one entry per position, in the order of
+`RiskReport.positions`; NaN there, and None elsewhere, is *unknown*.
+"""
+
+from dataclasses import dataclass
+from datetime import date, datetime
+
+from engine.model import Floats, IvSource, Kind, MarkSource, Right
+
+
+@dataclass(frozen=True, slots=True)
+class Remark:
+    """Something a reader must know of one position: why it is left out, or what its numbers rest on."""
+
+    id: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Exposure:
+    """Greeks of a holding or a sum of holdings (section 3 of the design has the units).
+
+    Attributes:
+        delta: shares-equivalent, summed as it is (of use for one underlying only).
+        dollar_delta: base currency.
+        dollar_gamma: change of dollar_delta for a 1 % move of the underlying.
+        vega: per vol point.
+        theta: per calendar day.
+        rho: per 1 % of rate.
+    """
+
+    delta: float
+    dollar_delta: float
+    dollar_gamma: float
+    vega: float
+    theta: float
+    rho: float
+
+
+@dataclass(frozen=True, slots=True)
+class PositionRisk:
+    """One position, valued. Greeks are per unit of the underlying; `exposure` is of the whole holding."""
+
+    id: str
+    label: str
+    underlying: str
+    kind: Kind
+    quantity: float
+    multiplier: float
+    currency: str
+    expiry: date | None
+    strike: float | None
+    right: Right | None
+    dte: int | None
+    mark: float | None
+    mark_source: MarkSource | None
+    model_price: float | None
+    value: float | None
+    iv: float | None
+    iv_source: IvSource | None
+    delta: float | None
+    gamma: float | None
+    vega: float | None
+    theta: float | None
+    rho: float | None
+    exposure: Exposure | None
+    unrealized_pnl: float | None
+    as_of: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class NamedPnl:
+    id: str
+    pnl: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ScenarioResult:
+    """One scenario over the book.
+
+    Attributes:
+        leg: which side of a two-sided scenario is reported, the worse one; None for the rest (D5).
+        pnl: portfolio P&L of the positions that could be valued; None when none could.
+        pct: 100 * pnl over the report's `basis`, a percentage (D9).
+        value: portfolio value after.
+        position_pnl, position_value, position_iv: (n_positions,).
+        left_out: ids of the positions that are in no sum here.
+        held: ids of the options whose IV met the floor or the cap.
+    """
+
+    name: str
+    leg: str | None
+    note: str | None
+    pnl: float | None
+    pct: float | None
+    value: float | None
+    worst: NamedPnl | None
+    best: NamedPnl | None
+    position_pnl: Floats
+    position_value: Floats
+    position_iv: Floats
+    greeks: Exposure
+    left_out: tuple[str, ...]
+    held: tuple[str, ...]
+
+    def worst_positions(self, ids: tuple[str, ...], count: int) -> list[NamedPnl]:
+        """The `count` positions that lose most, largest loss first; gains are not listed."""
+        losing = [(pnl, id_) for pnl, id_ in zip(self.position_pnl.tolist(), ids, strict=True) if pnl < 0]
+        return [NamedPnl(id_, pnl) for pnl, id_ in sorted(losing)[:count]]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Matrix:
+    """Portfolio P&L over spot and IV shocks (decimals): pnl has shape (n_spot, n_iv); NaN where nothing could be valued."""
+
+    spot: tuple[float, ...]
+    iv: tuple[float, ...]
+    pnl: Floats
+
+
+@dataclass(frozen=True, slots=True)
+class Quality:
+    """What the numbers rest on.
+
+    Attributes:
+        left_out: positions that can't be valued, each with its reason; they are in no total.
+        flagged: positions whose sigma or mark is second best, or old.
+        notes: what holds for the whole report.
+        oldest_price: the time of the oldest price in use.
+    """
+
+    left_out: tuple[Remark, ...]
+    flagged: tuple[Remark, ...]
+    notes: tuple[str, ...]
+    oldest_price: datetime | None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RiskReport:
+    """Everything said of one Snapshot. `basis` is what percentages are of, and `basis_name` says which it is (D9)."""
+
+    as_of: datetime
+    source: str
+    complete: bool
+    base_currency: str
+    net_liquidation: float | None
+    basis: float | None
+    basis_name: str
+    value: float | None
+    positions: tuple[PositionRisk, ...]
+    greeks: Exposure
+    by_underlying: dict[str, Exposure]
+    scenarios: tuple[ScenarioResult, ...]
+    matrix: Matrix
+    quality: Quality
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        return tuple(position.id for position in self.positions)

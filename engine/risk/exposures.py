@@ -1,0 +1,67 @@
+"""Greeks of holdings, in the units of the design, and their sums."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from engine.marks import MarkedBook
+from engine.model import UNSHOCKED_KINDS, Bools, Floats
+from engine.pricing import Contracts, GreekColumns, Shocks, greeks, shocked
+from engine.results import Exposure
+from engine.scenarios import Outcome
+
+NOTHING = Exposure(0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
+
+
+def position_exposures(book: MarkedBook) -> Floats:
+    """(n, 6): the fields of `Exposure` for each position; NaN rows for what can't be valued."""
+    return exposure_columns(book.greeks, book.contracts.spot, book)
+
+
+def exposure_columns(columns: GreekColumns, spot: Floats, book: MarkedBook) -> Floats:
+    """(n, 6) from unit Greeks (n,): delta, dollar delta, dollar gamma per 1 %, vega per point, theta per day, rho per 1 %.
+
+    Currencies, bonds and what else stays in every scenario have none.
+    """
+    positions = book.snapshot.positions
+    quantity = np.array([position.quantity * position.contract.multiplier for position in positions])
+    still = np.array([position.contract.kind in UNSHOCKED_KINDS for position in positions], dtype=np.bool_)
+    table = np.stack(
+        [
+            columns.delta * quantity,
+            columns.delta * spot * book.scale,
+            columns.gamma * spot**2 / 100.0 * book.scale,
+            columns.vega * book.scale,
+            columns.theta * book.scale,
+            columns.rho * book.scale,
+        ],
+        axis=1,
+    )
+    table[still] = 0.0
+    return np.asarray(np.where(book.valued[:, None], table, np.nan))
+
+
+def exposure_sum(table: Floats, rows: Bools | slice = slice(None)) -> Exposure:
+    """The sum of the valued rows; what is left out is named by the report's quality."""
+    return Exposure(*np.nansum(table[rows], axis=0).tolist()) if table.size else NOTHING
+
+
+def exposures_after(book: MarkedBook, outcomes: Sequence[Outcome]) -> list[Exposure]:
+    """The portfolio's Greeks in the market of each outcome, from one valuation of all of them."""
+    if not outcomes:
+        return []
+    contracts: Contracts = shocked(
+        book.contracts,
+        Shocks(
+            spot=np.stack([outcome.market.spot for outcome in outcomes]),
+            sigma=np.stack([outcome.market.sigma for outcome in outcomes]),
+            years=np.array([outcome.years for outcome in outcomes]),
+        ),
+    )
+    columns, n = greeks(contracts), len(book.contracts)
+    tables = []
+    for k in range(len(outcomes)):
+        rows = slice(k * n, (k + 1) * n)
+        mine = GreekColumns(*(getattr(columns, name)[rows] for name in GreekColumns.__slots__))
+        tables.append(exposure_sum(exposure_columns(mine, contracts.spot[rows], book)))
+    return tables

@@ -1,0 +1,26 @@
+"""What if: templates, the volatility model, and a book shocked by them."""
+
+from engine.scenarios.apply import Outcome, run_scenarios
+from engine.scenarios.iv_model import calculate_iv_shift, get_moneyness_beta, get_time_beta
+from engine.scenarios.matrix import IV_STEPS, SPOT_STEPS, risk_matrix
+from engine.scenarios.movers import movers
+from engine.scenarios.templates import TEMPLATES, Scenario, Scope, find, for_symbol, standard_set, template
+
+__all__ = [
+    "IV_STEPS",
+    "SPOT_STEPS",
+    "TEMPLATES",
+    "Outcome",
+    "Scenario",
+    "Scope",
+    "calculate_iv_shift",
+    "find",
+    "for_symbol",
+    "get_moneyness_beta",
+    "get_time_beta",
+    "movers",
+    "risk_matrix",
+    "run_scenarios",
+    "standard_set",
+    "template",
+]
