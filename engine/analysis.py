@@ -1,4 +1,5 @@
-"""The core's one door: `analyse(snapshot, settings) -> RiskReport`. Pure: the same Snapshot gives the same report, to the bit."""
+"""The core's one door: `analyse(snapshot, settings) -> RiskReport`. Pure: the same Snapshot gives the same report, to the
+bit."""
 
 import math
 from datetime import datetime, timedelta
@@ -7,13 +8,14 @@ from typing import Final
 import numpy as np
 
 from engine.marks import MarkedBook, days_to_expiry, mark_book
-from engine.model import EventKind, Floats, Kind, Snapshot
-from engine.results import Exposure, Matrix, PositionRisk, Quality, RiskReport
+from engine.model import CLOSED_MODES, EventKind, Floats, Kind, Snapshot
+from engine.results import Exposure, Matrix, PositionRisk, Quality, Remark, RiskReport
 from engine.risk import basis, exposure_sum, position_exposures, scenario_results
 from engine.scenarios import movers, risk_matrix, run_scenarios, standard_set
 from engine.settings import EngineSettings
 
 EARNINGS_AHEAD: Final = timedelta(days=30)
+MOST_NAMED: Final = 3
 
 
 def analyse(snapshot: Snapshot, settings: EngineSettings) -> RiskReport:
@@ -124,7 +126,8 @@ def _quality(book: MarkedBook, settings: EngineSettings, basis_name: str) -> Qua
     if not snapshot.complete:
         notes.append("the account has not arrived whole: positions may be missing")
     if basis_name != "net liquidation":
-        notes.append("net liquidation unknown: percentages are of gross market value")
+        said = "unknown" if snapshot.net_liquidation is None else "not positive"
+        notes.append(f"net liquidation {said}: percentages are of gross market value")
     proxied = movers(book, settings.scenarios).proxied
     if proxied:
         notes.append(f"beta unknown, 1 assumed: {', '.join(proxied)}")
@@ -132,9 +135,33 @@ def _quality(book: MarkedBook, settings: EngineSettings, basis_name: str) -> Qua
     times = [position.as_of for position in snapshot.positions] + [
         _spot_time(snapshot, name) for name in held
     ]
+    stale = _stale(snapshot, held, settings.data.stale_after)
+    if stale:
+        named = ", ".join(f"{remark.id} ({remark.reason})" for remark in stale[:MOST_NAMED])
+        notes.append(f"stale: {named}{_more(len(stale))}")
     return Quality(
-        book.left_out, book.flagged, tuple(notes), min((at for at in times if at is not None), default=None)
+        book.left_out,
+        book.flagged,
+        stale,
+        tuple(notes),
+        min((at for at in times if at is not None), default=None),
     )
+
+
+def _stale(snapshot: Snapshot, held: set[str], stale_after: float) -> tuple[Remark, ...]:
+    """Underlyings held whose price is too old, judged on the quote of the underlying while its market is not closed (D10)."""
+    remarks = []
+    for name in sorted(held & snapshot.underlyings.keys()):
+        underlying = snapshot.underlyings[name]
+        if underlying.spot_as_of is not None and underlying.data not in CLOSED_MODES:
+            seconds = (snapshot.as_of - underlying.spot_as_of).total_seconds()
+            if seconds > stale_after:
+                remarks.append(Remark(name, f"its price is {seconds:.0f} s old"))
+    return tuple(remarks)
+
+
+def _more(count: int) -> str:
+    return f" and {count - MOST_NAMED} more" if count > MOST_NAMED else ""
 
 
 def _known(number: float) -> float | None:

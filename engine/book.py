@@ -28,7 +28,7 @@ PRICED = OPTION_KINDS | {Kind.STOCK, Kind.ETF}
 
 @dataclass(frozen=True, slots=True)
 class Quote:
-    """What one line last said. `at` is when bid or ask last spoke; None where they never did."""
+    """What one line last said. `at` is when bid or ask last spoke, `traded_at` when a trade did; None where they never did."""
 
     bid: float | None = None
     ask: float | None = None
@@ -36,6 +36,7 @@ class Quote:
     close: float | None = None
     mode: DataMode = DataMode.LIVE
     at: datetime | None = None
+    traded_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,5 +200,5 @@ def _frozen(live: _Live) -> Position:
         last_good_iv=live.last_good_iv,
         data=quote.mode,
         broker=live.view,
-        as_of=quote.at or live.view_at,
+        as_of=quote.at or live.view_at or quote.traded_at,
     )

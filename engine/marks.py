@@ -7,7 +7,7 @@ What can't be valued stays in its row as NaN and is named with a reason; what re
 import math
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, time
 from statistics import median
 from typing import Final
@@ -31,7 +31,7 @@ from engine.model import (
     Snapshot,
     Underlying,
 )
-from engine.pricing import Contracts, GreekColumns, Model, greeks, implied_volatility, rate_at
+from engine.pricing import Contracts, GreekColumns, Model, greeks, implied_volatility, price, rate_at
 from engine.results import Remark
 from engine.settings import EngineSettings
 from engine.surface import Point, Surface, surface
@@ -42,6 +42,8 @@ OPEN: Final = time(9, 30)
 SECONDS_A_YEAR: Final = 365.0 * 86_400.0
 TOGETHER_S: Final = 5.0
 """Quote and spot belong together when they are at most this far apart (D1)."""
+SENTINELS: Final = frozenset({-1.0, -2.0})
+"""How the broker writes "none" (D10)."""
 WIDEST_ALWAYS_SANE: Final = 0.25
 IDENTIFIED_ABOVE: Final = 0.001
 """In the money, a time value under this share of spot does not identify a volatility (D7)."""
@@ -132,6 +134,7 @@ class _Row:
     dividends: tuple[tuple[float, float], ...] = ()
     mark: float = math.nan
     mark_source: MarkSource | None = None
+    floor: float = math.nan
     sigma: float = math.nan
     iv_source: IvSource | None = None
     why_not: str | None = None
@@ -153,7 +156,7 @@ class _Marking:
     def book(self) -> MarkedBook:
         self._imply_sigmas()
         surfaces = self._surfaces()
-        self._borrow_other_side()
+        self._borrow(surfaces)
         for row in self.rows:
             if row.contract.is_option and math.isnan(row.sigma):
                 self._fall_back(row, surfaces.get(row.contract.underlying))
@@ -223,7 +226,8 @@ class _Marking:
         from_pairs = self._parity_forward(row)
         if from_pairs is not None:
             return from_pairs
-        self._flag(row, "no forward for its expiry; spot used in its place")
+        if row.contract.kind is not Kind.FUTURE_OPTION:  # the price of its future is its forward
+            self._flag(row, "no forward for its expiry; spot used in its place")
         return row.spot
 
     def _yield(self, row: _Row, underlying: Underlying) -> float:
@@ -231,6 +235,8 @@ class _Marking:
         known."""
         assert row.contract.expiry is not None
         forward = underlying.forwards.get(row.contract.expiry) or self._parity_forward(row)
+        if forward is None:
+            self._flag(row, "no forward for its expiry; carried from rate and yield")
         if forward is None or not row.tau > 0.0 or math.isnan(row.spot):
             return underlying.dividend_yield
         return row.rate - math.log(forward / row.spot) / row.tau
@@ -276,6 +282,7 @@ class _Marking:
         for row in self.rows:
             if row.contract.is_option and row.position.iv is not None:
                 row.sigma, row.iv_source = row.position.iv, row.position.iv_source or IvSource.GIVEN
+        self._find_floors()
         solvable = [row for row in self.rows if self._solvable(row)]
         if not solvable:
             return
@@ -283,6 +290,14 @@ class _Marking:
         for row, sigma in zip(solvable, solved.sigma.tolist(), strict=True):
             if not math.isnan(sigma) and 0.0 < sigma <= self.settings.scenarios.iv_cap:
                 row.sigma, row.iv_source = sigma, IvSource.MARK
+
+    def _find_floors(self) -> None:
+        """What each option would be worth without volatility: intrinsic value, discounted and carried as its model does."""
+        options = [row for row in self.rows if row.contract.is_option]
+        if options:
+            still = replace(_columns(options), sigma=np.zeros(len(options)))
+            for row, floor in zip(options, price(still).tolist(), strict=True):
+                row.floor = floor
 
     def _solvable(self, row: _Row) -> bool:
         return (
@@ -318,8 +333,8 @@ class _Marking:
                 )
         return {symbol: surface(known) for symbol, known in points.items()}
 
-    def _borrow_other_side(self) -> None:
-        """An option too deep in the money to tell takes the sigma of the same strike's other side (D7)."""
+    def _borrow(self, surfaces: Mapping[str, Surface]) -> None:
+        """An option too deep in the money to tell takes the sigma of the same strike's other side, else of the smile (D7)."""
         by_strike = {_strike_key(row): row.sigma for row in self.rows if row.iv_source is IvSource.MARK}
         for row in self.rows:
             if (
@@ -328,21 +343,27 @@ class _Marking:
                 and not math.isnan(row.mark)
                 and not _identified(row)
             ):
-                other = by_strike.get(_strike_key(row))
+                other = by_strike.get(_strike_key(row)) or self._smile(
+                    row, surfaces.get(row.contract.underlying)
+                )
                 if other is not None:
                     row.sigma, row.iv_source = other, IvSource.SMILE
                     self._flag(
                         row,
-                        "too deep in the money to imply a volatility; that of the strike's other side is used",
+                        "too deep in the money to imply a volatility; that of its strike or smile is used",
                     )
+
+    def _smile(self, row: _Row, known: Surface | None) -> float | None:
+        """What the underlying's other options say of this strike and expiry."""
+        if known is None or math.isnan(row.spot) or row.contract.strike is None:
+            return None
+        return known.sigma(row.tau, math.log(row.contract.strike / row.spot))
 
     def _fall_back(self, row: _Row, known: Surface | None) -> None:
         """The rest of D7, in order; what is below the broker's model is flagged."""
         position, underlying = row.position, row.underlying
-        assert underlying is not None and row.contract.strike is not None
-        smile = None
-        if known is not None and not math.isnan(row.spot):
-            smile = known.sigma(row.tau, math.log(row.contract.strike / row.spot))
+        assert underlying is not None
+        smile = self._smile(row, known)
         candidates = (
             (IvSource.BROKER, _broker_iv(position), None),
             (IvSource.LAST_GOOD, position.last_good_iv, "volatility is the last good one"),
@@ -429,14 +450,12 @@ def market_mark(position: Position) -> tuple[float, MarkSource | None]:
         (MarkSource.BROKER, position.broker.mark),
         (MarkSource.LAST, position.last),
     )
-    signed = position.contract.kind in UNSHOCKED_KINDS | {Kind.FUTURE}
-    for source, price in candidates:
-        if (
-            price is not None
-            and math.isfinite(price)
-            and (price > 0.0 or signed or (price == 0.0 and source is MarkSource.GIVEN))
-        ):
-            return price, source
+    may_be_negative = position.contract.kind is Kind.FUTURE
+    for source, said in candidates:
+        if said is None or not math.isfinite(said) or said in SENTINELS:
+            continue
+        if said > 0.0 or may_be_negative or (said == 0.0 and source is MarkSource.GIVEN):
+            return said, source
     return math.nan, None
 
 
@@ -452,10 +471,7 @@ def sane_mid(position: Position) -> float | None:
 def _identified(row: _Row) -> bool:
     """Whether the mark holds enough time value to tell a volatility: always out of the money, in the money over 0.1 % of
     spot."""
-    strike, right = row.contract.strike, row.contract.right
-    assert strike is not None
-    intrinsic = row.spot - strike if right is Right.CALL else strike - row.spot
-    return intrinsic <= 0.0 or row.mark - intrinsic > IDENTIFIED_ABOVE * row.spot
+    return row.floor <= 0.0 or row.mark - row.floor > IDENTIFIED_ABOVE * row.spot
 
 
 def _columns(rows: Iterable[_Row]) -> Contracts:

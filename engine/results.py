@@ -29,6 +29,8 @@ class Exposure:
         vega: per vol point.
         theta: per calendar day.
         rho: per 1 % of rate.
+
+    All are NaN where something is held and none of it could be valued.
     """
 
     delta: float
@@ -127,12 +129,14 @@ class Quality:
     Attributes:
         left_out: positions that can't be valued, each with its reason; they are in no total.
         flagged: positions whose sigma or mark is second best, or old.
+        stale: underlyings whose price is older than `data.stale_after` though their market is not closed.
         notes: what holds for the whole report.
         oldest_price: the time of the oldest price in use.
     """
 
     left_out: tuple[Remark, ...]
     flagged: tuple[Remark, ...]
+    stale: tuple[Remark, ...]
     notes: tuple[str, ...]
     oldest_price: datetime | None
 

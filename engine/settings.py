@@ -6,7 +6,7 @@ Ranges stand beside each key, so that the message for a bad value can say what i
 from collections.abc import Mapping
 from typing import Annotated, Final
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, FiniteFloat, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, FiniteFloat, StrictBool, model_validator
 
 from engine.model import Exercise
 
@@ -54,8 +54,8 @@ class IbkrSettings(Section):
 
 
 class ScenarioSettings(Section):
-    use_calendar: bool = True
-    auto_detect_earnings: bool = True
+    use_calendar: StrictBool = True
+    auto_detect_earnings: StrictBool = True
     default_iv_model: Annotated[str, Field(pattern="^beta_weighted$")] = "beta_weighted"
     spot_model: Annotated[str, Field(pattern="^(uniform|beta)$")] = "uniform"
     wing_at: Annotated[Number, Field(gt=0, lt=0.5)] = 0.05
@@ -108,9 +108,9 @@ class DataSettings(Section):
 
 
 class AlertSettings(Section):
-    enabled: bool = True
+    enabled: StrictBool = True
     email: str | None = None
-    console: bool = True
+    console: StrictBool = True
 
 
 class DatabaseSettings(Section):

@@ -3,6 +3,7 @@ reason."""
 
 import json
 import math
+import re
 from collections.abc import Iterable, Mapping
 from datetime import UTC, date, datetime
 from typing import Annotated, Any, Literal
@@ -33,27 +34,30 @@ from engine.model import (
 )
 
 VERSION = 1
+LARGEST_WHOLE = 10**300
+EARLIEST, LATEST = 1970, 2200
 
 
 def _number(value: object) -> object:
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise ValueError("must be a JSON number")
-    if not math.isfinite(value):
-        raise ValueError("must be a finite number")
+    if (isinstance(value, int) and abs(value) > LARGEST_WHOLE) or not math.isfinite(value):
+        raise ValueError("must be a finite number; write null for what is unknown")
+    if abs(value) > UNSET_ABOVE:
+        raise ValueError("is the broker's marker for 'unset'; write null")
     return value
 
 
 def _market_number(value: object) -> object:
     """A number from the broker: its 'unset' marker (1.797e308) is read as unknown."""
-    if isinstance(value, int | float) and abs(value) > UNSET_ABOVE:
-        return None
-    return value if value is None else _number(value)
+    unset = isinstance(value, float) and UNSET_ABOVE < abs(value) < math.inf
+    return None if value is None or unset else _number(value)
 
 
 def _day(value: object) -> object:
     if isinstance(value, date):
         return value
-    if not isinstance(value, str) or len(value) != 10:
+    if not isinstance(value, str) or not re.fullmatch(r"\d{4}-\d{2}-\d{2}", value):
         raise ValueError("must be a date such as 2026-07-28")
     try:
         return date.fromisoformat(value)
@@ -67,7 +71,7 @@ def _to_instant(value: object) -> object:
             at = datetime.fromisoformat(value)
         except ValueError:
             at = None
-        if at is not None and at.tzinfo is not None and len(value) > len("2026-07-28"):
+        if at is not None and at.tzinfo is not None and EARLIEST <= at.year <= LATEST:
             return at
     raise ValueError(f"{str(value)[:40]!r} is not a time with its zone, such as 2026-07-28T19:59:00Z")
 
@@ -154,7 +158,7 @@ class _Event(_File):
 
 
 class _Snapshot(_File):
-    version: Literal[1]
+    version: Annotated[Literal[1], BeforeValidator(_number)]
     as_of: Instant
     complete: bool | None = None
     source: str | None = None
@@ -176,11 +180,13 @@ def load_snapshot(text: str) -> Snapshot:
             text names the path of the field and the reason.
     """
     try:
-        document = json.loads(text, object_pairs_hook=_unique_keys, parse_constant=_no_constant)
+        document = json.loads(text, object_pairs_hook=_unique_keys)
     except json.JSONDecodeError as error:
         raise SnapshotError(f"line {error.lineno}, column {error.colno}: not JSON: {error.msg}") from error
-    except RecursionError as error:
-        raise SnapshotError("not a snapshot: nested too deeply") from error
+    except (RecursionError, ValueError) as error:
+        raise SnapshotError(
+            "not a snapshot: nested too deeply, or a number of thousands of digits"
+        ) from error
     if not isinstance(document, dict):
         raise SnapshotError("the top level must be an object with version, as_of, underlyings, positions ...")
     try:
@@ -202,10 +208,6 @@ def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         twice = next(key for key in keys if keys.count(key) > 1)
         raise SnapshotError(f"the key {twice!r} stands twice in one object")
     return dict(pairs)
-
-
-def _no_constant(name: str) -> float:
-    raise SnapshotError(f"{name} is not a JSON number; write null for what is unknown")
 
 
 def _first_problem(error: ValidationError) -> str:

@@ -1,6 +1,7 @@
 """Greeks of holdings, in the units of the design, and their sums."""
 
 from collections.abc import Sequence
+from typing import Final
 
 import numpy as np
 
@@ -10,7 +11,8 @@ from engine.pricing import Contracts, GreekColumns, Shocks, greeks, shocked
 from engine.results import Exposure
 from engine.scenarios import Outcome
 
-NOTHING = Exposure(0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
+NOTHING: Final = Exposure(0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
+UNKNOWN: Final = Exposure(*[float("nan")] * 6)
 
 
 def position_exposures(book: MarkedBook) -> Floats:
@@ -42,8 +44,14 @@ def exposure_columns(columns: GreekColumns, spot: Floats, book: MarkedBook) -> F
 
 
 def exposure_sum(table: Floats, rows: Bools | slice = slice(None)) -> Exposure:
-    """The sum of the valued rows; what is left out is named by the report's quality."""
-    return Exposure(*np.nansum(table[rows], axis=0).tolist()) if table.size else NOTHING
+    """The sum of the valued rows; what is left out is named by the report's quality. NaN where there are rows and none is
+    valued."""
+    counted = table[rows]
+    if not len(counted):
+        return NOTHING
+    if np.isnan(counted).any(axis=1).all():
+        return UNKNOWN
+    return Exposure(*np.nansum(counted, axis=0).tolist())
 
 
 def exposures_after(book: MarkedBook, outcomes: Sequence[Outcome]) -> list[Exposure]:

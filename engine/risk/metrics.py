@@ -27,7 +27,8 @@ def basis(book: MarkedBook) -> Basis:
     if net_liquidation is not None and net_liquidation > 0.0:
         return Basis(net_liquidation, "net liquidation", net_liquidation)
     gross = float(np.nansum(np.abs(book.value)))
-    return Basis(gross if gross > 0.0 else None, "gross market value", total(book.value))
+    worth = total(book.value) if net_liquidation is None else net_liquidation
+    return Basis(gross if gross > 0.0 else None, "gross market value", worth)
 
 
 def total(column: Floats) -> float | None:

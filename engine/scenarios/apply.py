@@ -63,7 +63,8 @@ def run_scenarios(
 
 
 def position_pnl(book: MarkedBook, markets: Sequence[ShockedMarket], days: Sequence[int]) -> Floats:
-    """P&L of each position in base currency, (n_markets, n): quantity * multiplier * fx * (model(shocked) - model(base)) (D1)."""
+    """P&L of each position in base currency, (n_markets, n): quantity * multiplier * fx * (model(shocked) - model(base))
+    (D1)."""
     shocks = Shocks(
         spot=np.stack([market.spot for market in markets]),
         sigma=np.stack([market.sigma for market in markets]),
@@ -80,7 +81,7 @@ def shock(book: MarkedBook, who: Movers, leg: Leg, settings: ScenarioSettings) -
     scenario, base = leg.scenario, book.contracts
     touched = who.touched_by(scenario.symbol, scenario.scope is Scope.SINGLE_STOCKS)
     in_volatility = relative_shift(scenario.iv, np.ones_like(who.tenor), who.tenor, leg.move, settings)
-    level_after, _ = hold(who.level, who.level * (1.0 + in_volatility), settings)
+    level_after, level_held = hold(who.level, who.level * (1.0 + in_volatility), settings)
     level_move = np.where(
         np.isnan(who.level) | (who.level <= 0.0),
         in_volatility,
@@ -89,7 +90,7 @@ def shock(book: MarkedBook, who: Movers, leg: Leg, settings: ScenarioSettings) -
     move = np.where(touched, who.market * leg.move + who.volatility * level_move, 0.0)
     spot = base.spot * (1.0 + np.maximum(move, LOWEST_MOVE))
     sigma, held = _sigma_after(book, who.iv_moves & touched, leg, settings)
-    return ShockedMarket(spot, sigma, held)
+    return ShockedMarket(spot, sigma, held | (level_held & touched & (who.volatility != 0.0)))
 
 
 def _sigma_after(

@@ -9,7 +9,7 @@ from typing import Final
 import numpy as np
 
 from engine.marks import MarkedBook
-from engine.model import Bools, Contract, Floats, Kind, Underlying
+from engine.model import UNSHOCKED_KINDS, Bools, Contract, Floats, Kind, Underlying
 from engine.settings import ScenarioSettings
 
 INDEX_TENOR: Final = 30.0
@@ -59,7 +59,7 @@ def movers(book: MarkedBook, settings: ScenarioSettings) -> Movers:
     for i, position in enumerate(positions):
         contract = position.contract
         underlying = book.snapshot.underlyings.get(contract.underlying)
-        if underlying is None:
+        if underlying is None or contract.kind in UNSHOCKED_KINDS:
             continue
         name = underlying.symbol
         if name in settings.volatility_indices:
@@ -71,17 +71,18 @@ def movers(book: MarkedBook, settings: ScenarioSettings) -> Movers:
             iv_moves[i] = contract.is_option
         else:
             market[i] = _market_ratio(contract, underlying, settings)
-            if (
-                market[i]
-                and settings.spot_model == "beta"
-                and underlying.beta is None
-                and name not in settings.leveraged_funds
-            ):
+            if market[i] and _proxied(underlying, settings):
                 proxied.add(name)
             iv_moves[i] = contract.is_option and market[i] != 0.0
             single[i] = underlying.kind is Kind.STOCK
     names = tuple(position.contract.underlying for position in positions)
     return Movers(market, volatility, tenor, level, iv_moves, single, names, tuple(sorted(proxied)))
+
+
+def _proxied(underlying: Underlying, settings: ScenarioSettings) -> bool:
+    """Whether its beta is asked for and not known; the reference has beta 1 by definition."""
+    own = underlying.symbol in settings.leveraged_funds or underlying.symbol == settings.reference_index
+    return settings.spot_model == "beta" and underlying.beta is None and not own
 
 
 def _market_ratio(contract: Contract, underlying: Underlying, settings: ScenarioSettings) -> float:

@@ -1,0 +1,1 @@
+"""Speed, measured: `make bench` prints medians and ratios of this machine."""

@@ -1,0 +1,86 @@
+"""The composition root: builds every part, hands each what it needs, owns the loop, the tasks and the order of shutdown.
+
+Nothing else builds a part or reaches for one. Cancelling the root is the whole of shutdown.
+"""
+
+import logging
+import signal
+from collections.abc import Callable
+from contextlib import AsyncExitStack
+from zoneinfo import ZoneInfo
+
+import anyio
+from pydantic import SecretStr
+
+from bot.chat import Chat
+from bot.clock import SystemClock
+from bot.config import Config
+from bot.desk import Desk
+from bot.gate import Gate
+from bot.handlers.context import Context
+from bot.health import Health
+from bot.outbox import Outbox
+from bot.pictures import Pictures
+from bot.watch import Watch
+from engine.book import Book
+from engine.broker import Link
+from engine.reports import Renderer
+from engine.store import AsyncStore
+from scheduler import CloseJob, Job, MarketHours, Runner
+
+log = logging.getLogger(__name__)
+
+
+async def run_app(config: Config, token: SecretStr, on_ready: Callable[[], None]) -> None:
+    """Run the whole program until it is cancelled or told to stop by a signal.
+
+    Raises:
+        ConfigError: If a person must mend the config.
+        RiskbotError: If a part can't go on.
+    """
+    clock = SystemClock()
+    gate = Gate(config.telegram)
+    book = Book()
+    link = Link(book, clock, config.ibkr, config.data, config.scenarios)
+    desk = Desk(book, link, clock, config.engine)
+    async with AsyncExitStack() as parts:
+        store = await parts.enter_async_context(AsyncStore.open(config.database.url))
+        renderer = await parts.enter_async_context(Renderer())
+        context = Context(
+            desk,
+            Pictures(renderer),
+            clock,
+            ZoneInfo(config.schedule.time_zone),
+            Health(started_at=clock.now()),
+        )
+        chat = Chat(token, config.telegram.base_url, gate, context)
+        await parts.enter_async_context(chat.running())
+        outbox = Outbox(store, chat.bot, clock)
+        watch = Watch(
+            context, store, outbox, gate, enabled=config.alerts.enabled, console=config.alerts.console
+        )
+        runner = Runner(MarketHours(config.schedule), clock, watch.failed)
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(_stop_on_signal, tasks.cancel_scope)
+            tasks.start_soon(link.run)
+            tasks.start_soon(outbox.run)
+            tasks.start_soon(chat.watch)
+            tasks.start_soon(_jobs, runner, watch, config)
+            on_ready()
+
+
+async def _jobs(runner: Runner, watch: Watch, config: Config) -> None:
+    jobs = [
+        Job("refresh", config.schedule.refresh_interval, watch.refresh),
+        Job("cycle", config.data.snapshot_interval, watch.cycle),
+    ]
+    await runner.run(jobs, CloseJob("end of day", config.schedule.end_of_day_delay, watch.end_of_day))
+
+
+async def _stop_on_signal(scope: anyio.CancelScope) -> None:
+    """SIGTERM and SIGINT cancel the root; the parts close in the reverse order of their opening."""
+    with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+        async for number in signals:
+            log.info("stopping on signal %s", number)
+            scope.cancel()
+            return

@@ -1,0 +1,93 @@
+"""The live picture, analysed: one Snapshot and one RiskReport shared by all who ask within the cache time (D14)."""
+
+from dataclasses import dataclass
+from typing import Final
+
+import anyio
+import anyio.to_thread
+
+from engine.analysis import analyse, analyse_matrix
+from engine.book import Book
+from engine.broker import Link, LinkState
+from engine.clock import Clock
+from engine.model import IvSource, Snapshot
+from engine.results import Matrix, RiskReport
+from engine.settings import EngineSettings
+
+FIRST_PRICES_WITHIN_S: Final = 6.0
+LOOK_EVERY_S: Final = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """A Snapshot and what it means."""
+
+    snapshot: Snapshot
+    report: RiskReport
+    seconds: float
+
+
+class Desk:
+    """Answers "what is the risk now?". Valuation runs in a worker thread, one at a time."""
+
+    def __init__(self, book: Book, link: Link, clock: Clock, settings: EngineSettings) -> None:
+        self._book = book
+        self._link = link
+        self._clock = clock
+        self._settings = settings
+        self._lock = anyio.Lock()
+        self._view: View | None = None
+        self._made_at = 0.0
+        self._last_complete: View | None = None
+
+    @property
+    def settings(self) -> EngineSettings:
+        return self._settings
+
+    @property
+    def link_state(self) -> LinkState:
+        return self._link.state
+
+    async def view(self, *, fresh: bool = False) -> View:
+        """The present view; a made one is shared for `data.cache_ttl` seconds unless a `fresh` one is asked for.
+
+        With the link down it is the last one that was complete, dated as it was.
+        """
+        await self._first_prices()
+        asked_at = self._clock.monotonic()
+        async with self._lock:
+            young = asked_at - self._made_at <= (0.0 if fresh else self._settings.data.cache_ttl)
+            if self._view is not None and young:
+                return self._view
+            if not self._book.complete and self._last_complete is not None:
+                return self._last_complete
+            return await self._make()
+
+    async def matrix(self, view: View, symbol: str) -> Matrix:
+        """The risk matrix of the positions on `symbol`."""
+        return await anyio.to_thread.run_sync(analyse_matrix, view.snapshot, self._settings, symbol)
+
+    async def _first_prices(self) -> None:
+        """Right after the start, wait a little for the account and its prices, so that the first answer is not an empty one."""
+        if self._view is not None:
+            return
+        with anyio.move_on_after(FIRST_PRICES_WITHIN_S):
+            while not self._book.complete or self._book.awaits_prices:  # noqa: ASYNC110 - asked once, at the start
+                await anyio.sleep(LOOK_EVERY_S)
+
+    async def _make(self) -> View:
+        started = self._clock.monotonic()
+        snapshot = self._book.freeze(self._clock.now())
+        report = await anyio.to_thread.run_sync(analyse, snapshot, self._settings)
+        self._view = View(snapshot, report, self._clock.monotonic() - started)
+        self._made_at = started
+        if snapshot.complete:
+            self._last_complete = self._view
+        self._book.remember_sigmas(
+            {
+                position.id: position.iv
+                for position in report.positions
+                if position.iv_source is IvSource.MARK and position.iv is not None
+            }
+        )
+        return self._view

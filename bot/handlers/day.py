@@ -1,0 +1,89 @@
+"""The day and the program: /report, /status, /start."""
+
+from html import escape
+
+from bot.cards import age, day_text, pre, scenarios_text
+from bot.desk import View
+from bot.handlers.context import Context
+from bot.handlers.what_if import loss_limit
+from bot.replies import Reply, button
+from engine.broker import LinkPhase
+
+
+async def report(context: Context, text: str) -> list[Reply]:
+    """The end-of-day message, now: summary, scenario table, heat map."""
+    return await end_of_day(context, await context.desk.view(fresh=True))
+
+
+async def end_of_day(context: Context, view: View) -> list[Reply]:
+    """Five lines of summary, the scenario table, the heat map."""
+    replies = [
+        Reply(f"{day_text(view.report, context.zone)}\n{context.foot(view)}"),
+        Reply(f"{scenarios_text(view.report)}\n{context.foot(view)}"),
+    ]
+    drawn = await context.pictures.matrix(
+        view.report.matrix,
+        title="Risk matrix",
+        note=context.note(view),
+        unit=view.report.base_currency,
+        limit=loss_limit(context, view.report),
+    )
+    if drawn is not None:
+        replies.append(Reply(f"<b>Risk matrix</b>\n{context.foot(view)}", drawn))
+    return replies
+
+
+async def start(context: Context, text: str) -> list[Reply]:
+    """What the bot is, in three lines, and the three most useful buttons."""
+    words = (
+        "<b>riskbot</b> watches your account and asks what if.\n"
+        "It reads positions and prices, and can never trade.\n"
+        "It speaks up when a scenario would lose more than your limit."
+    )
+    keyboard = (
+        (
+            button("Positions", "positions", 0, "p", ""),
+            button("Scenarios", "all"),
+            button("Risk matrix", "matrix", "p", ""),
+        ),
+    )
+    return [Reply(words, keyboard=keyboard)]
+
+
+async def status(context: Context, text: str) -> list[Reply]:
+    """How the program itself is."""
+    view, health, now = await context.desk.view(), context.health, context.now()
+    state = context.desk.link_state
+    limits = context.desk.settings.risk_limits
+    lines = [
+        f"{'link':<9}{state.phase} {age((now - state.since).total_seconds())}",
+        f"{'account':<9}{'whole' if view.report.complete else 'NOT WHOLE'}",
+        f"{'book':<9}{len(view.report.positions)} positions",
+        f"{'left out':<9}{len(view.report.quality.left_out)}",
+        f"{'analysis':<9}{1000 * view.seconds:.0f} ms",
+        f"{'refresh':<9}{_ago(context, health.last_refresh_at)}",
+        f"{'cycle':<9}{_ago(context, health.last_cycle_at)}",
+        f"{'max loss':<9}{100 * limits.max_portfolio_loss:g} %",
+        f"{'up':<9}{age((now - health.started_at).total_seconds())}",
+    ]
+    words = [pre(lines)]
+    if state.phase is not LinkPhase.LIVE and state.reason:
+        words.append(f"⚠ {escape(state.reason)}. riskbot keeps trying.")
+    if health.last_failure:
+        words.append(f"⚠ {health.failures} failed: {escape(health.last_failure)}")
+    return [
+        Reply(
+            "\n".join(["<b>Status</b>", *words, context.foot(view)]),
+            keyboard=((button("Refresh", "status"),),),
+        )
+    ]
+
+
+async def status_again(context: Context, arguments: list[str]) -> list[Reply]:
+    return [reply.editing() for reply in await status(context, "")]
+
+
+def _ago(context: Context, at: object) -> str:
+    from datetime import datetime
+
+    return f"{age((context.now() - at).total_seconds())} ago" if isinstance(at, datetime) else "not yet"

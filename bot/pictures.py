@@ -1,0 +1,102 @@
+"""The chat's pictures: which columns they show and what their note says; drawn in the renderer's process."""
+
+import logging
+from collections.abc import Callable
+from typing import Any, Final
+
+import pandas as pd
+
+from bot.cards import ranked, short_label
+from engine.errors import RenderError
+from engine.reports import Renderer, heat_map, scenario_bars, table_picture
+from engine.reports.numbers import UNKNOWN, amount, compact, percent
+from engine.reports.tables import matrix_frame
+from engine.results import Matrix, PositionRisk, RiskReport, ScenarioResult
+
+log = logging.getLogger(__name__)
+
+LABEL_WIDTH: Final = 22
+
+
+class Pictures:
+    """Draws, or answers None where it can't: the caller then sends the text."""
+
+    def __init__(self, renderer: Renderer) -> None:
+        self._renderer = renderer
+
+    async def positions(self, rows: list[PositionRisk], *, title: str, note: str) -> bytes | None:
+        return await self._draw(table_picture, positions_table(rows), title=title, note=note)
+
+    async def scenario(
+        self, report: RiskReport, result: ScenarioResult, start: int, count: int, *, note: str
+    ) -> bytes | None:
+        frame = scenario_table(report, result).iloc[start : start + count]
+        share = "" if result.pct is None else f" ({percent(result.pct / 100.0)})"
+        title = f"{result.name}: {amount(result.pnl, signed=True)} {report.base_currency}{share}"
+        return await self._draw(table_picture, frame, title=title, note=note)
+
+    async def scenarios(self, report: RiskReport, *, limit: float | None, note: str) -> bytes | None:
+        frame = pd.DataFrame({"pnl": [result.pnl for result in report.scenarios]}, dtype=float)
+        frame.index = pd.Index([result.name for result in report.scenarios])
+        title = f"Scenarios, P&L in {report.base_currency}"
+        return await self._draw(scenario_bars, frame, title=title, note=note, limit=limit)
+
+    async def matrix(
+        self, matrix: Matrix, *, title: str, note: str, unit: str, limit: float | None
+    ) -> bytes | None:
+        return await self._draw(
+            heat_map, matrix_frame(matrix), title=title, note=note, unit=unit, limit=limit
+        )
+
+    async def _draw(self, function: Callable[..., bytes], frame: pd.DataFrame, **words: Any) -> bytes | None:
+        try:
+            return await self._renderer.draw(function, frame, **words)
+        except RenderError as error:
+            log.warning("no picture: %s", error)
+            return None
+
+
+def positions_table(rows: list[PositionRisk]) -> pd.DataFrame:
+    """Positions as finished texts, for a picture."""
+    return pd.DataFrame(
+        {
+            "position": [short_label(row, LABEL_WIDTH) for row in rows],
+            "qty": [f"{row.quantity:+g}" for row in rows],
+            "mark": [UNKNOWN if row.mark is None else f"{row.mark:,.2f}" for row in rows],
+            "value": [compact(row.value) for row in rows],
+            "P&L": ["" if row.unrealized_pnl is None else compact(row.unrealized_pnl) for row in rows],
+            "IV": [_iv(row) for row in rows],
+            "$Δ": [compact(None if row.exposure is None else row.exposure.dollar_delta) for row in rows],
+        }
+    )
+
+
+def _iv(row: PositionRisk) -> str:
+    """'24.1%', with a * where it is second best (D7)."""
+    if row.right is None:
+        return ""
+    if row.iv is None or row.iv_source is None:
+        return UNKNOWN
+    return f"{100.0 * row.iv:.1f}%" + ("" if row.iv_source in {"mark", "broker", "given"} else "*")
+
+
+def scenario_table(report: RiskReport, result: ScenarioResult) -> pd.DataFrame:
+    """One scenario by position as finished texts, the largest loss first."""
+    rows = ranked(report, result)
+    ivs = dict(zip(report.ids, result.position_iv.tolist(), strict=True))
+    return pd.DataFrame(
+        {
+            "position": [short_label(row, LABEL_WIDTH) for row, _, _ in rows],
+            "qty": [f"{row.quantity:+g}" for row, _, _ in rows],
+            "value": [compact(row.value) for row, _, _ in rows],
+            "P&L": [compact(pnl) for _, pnl, _ in rows],
+            "new value": [compact(value) for _, _, value in rows],
+            "IV": [_shift(row.iv, ivs[row.id]) for row, _, _ in rows],
+        }
+    )
+
+
+def _shift(before: float | None, after: float) -> str:
+    if before is None or after != after:
+        return ""
+    return f"{100.0 * before:.0f}→{100.0 * after:.0f}%"

@@ -1,0 +1,139 @@
+"""The cycle: freeze, all scenarios, the loss rule, store, tell. State changes and their messages are stored in one transaction
+(D12)."""
+
+import logging
+from typing import Final
+
+from bot.alert_text import alert_replies
+from bot.delivery import plain
+from bot.desk import Desk, View
+from bot.gate import Gate
+from bot.handlers.context import Context
+from bot.handlers.day import end_of_day
+from bot.outbox import Outbox, messages
+from bot.replies import Reply
+from engine.alerts import AlertStatus, Transition, advance, portfolio_loss
+from engine.broker import LinkPhase
+from engine.clock import Clock
+from engine.model import Severity
+from engine.store import AlertRecord, AsyncStore, Message, MessageKind, Priority, Store
+
+log = logging.getLogger(__name__)
+
+PRIORITIES: Final = {
+    Severity.CRITICAL: Priority.CRITICAL,
+    Severity.WARNING: Priority.ALERT,
+    None: Priority.ALERT,
+}
+
+
+class Watch:
+    """The bodies of the jobs."""
+
+    def __init__(
+        self, context: Context, store: AsyncStore, outbox: Outbox, gate: Gate, *, enabled: bool, console: bool
+    ) -> None:
+        self._context = context
+        self._store = store
+        self._outbox = outbox
+        self._gate = gate
+        self._enabled = enabled
+        self._console = console
+
+    @property
+    def _desk(self) -> Desk:
+        return self._context.desk
+
+    @property
+    def _clock(self) -> Clock:
+        return self._context.clock
+
+    async def refresh(self) -> None:
+        """Marks and Greeks anew, so that sigmas are remembered while their quotes are fresh."""
+        await self._desk.view(fresh=True)
+        self._context.health.last_refresh_at = self._clock.now()
+
+    async def cycle(self) -> None:
+        """Judge the book as it is now, store it and tell what changed."""
+        started = self._clock.monotonic()
+        view = await self._desk.view(fresh=True)
+        blind = self._blind()
+        if blind is None and not view.report.complete:
+            log.info("the account has not arrived whole yet; no cycle")
+            return
+        known = {(row.rule, row.subject): _status(row) for row in await self._store.read(Store.alert_states)}
+        findings = portfolio_loss(view.report, self._desk.settings.risk_limits, blind)
+        statuses, transitions = advance(known, findings, self._clock.now())
+        waiting = self._messages(transitions, view)
+        records = [_record(status, self._clock) for status in statuses]
+        if blind is None:
+            await self._store.write(Store.save_cycle, view.snapshot, view.report, records, waiting)
+        else:
+            await self._store.write(Store.save_alerts, records, waiting)
+        self._outbox.poke()
+        health = self._context.health
+        health.last_cycle_at, health.last_cycle_s = self._clock.now(), self._clock.monotonic() - started
+
+    def _blind(self) -> str | None:
+        """Why what is seen is not the present, None where it is."""
+        state = self._desk.link_state
+        if state.phase is LinkPhase.LIVE:
+            return None
+        return f"the link to the broker is {state.phase} ({state.reason or 'logging in'})"
+
+    async def end_of_day(self) -> None:
+        """The day's message to every chat, once per date."""
+        view = await self._desk.view(fresh=True)
+        day = view.report.as_of.astimezone(self._context.zone).date()
+        await self._tell(
+            f"end-of-day:{day}", MessageKind.REPORT, await end_of_day(self._context, view), Priority.REPORT
+        )
+
+    async def failed(self, line: str) -> None:
+        """Tell the owner that a job failed, once an hour for the same words."""
+        health = self._context.health
+        health.failures += 1
+        health.last_failure = line
+        key = f"failed:{line}:{self._clock.now():%Y-%m-%dT%H}"
+        reply = Reply("⚠ " + line.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;"))
+        await self._tell(key[:200], MessageKind.ALERT, [reply], Priority.ALERT)
+
+    def _messages(self, transitions: list[Transition], view: View) -> list[Message]:
+        if not self._enabled:
+            return []
+        waiting: list[Message] = []
+        at = self._clock.now().isoformat()
+        for severity, reply in alert_replies(transitions, view.report):
+            if self._console:
+                print(_first_line(reply), flush=True)
+            words = Reply(f"{reply.html}\n{self._context.foot(view)}", keyboard=reply.keyboard)
+            key = f"alert:{severity or 'notice'}:{at}:{len(waiting)}"
+            waiting += messages(
+                key, self._gate.chats, MessageKind.ALERT, [words], PRIORITIES[severity], self._clock
+            )
+        return waiting
+
+    async def _tell(self, key: str, kind: MessageKind, replies: list[Reply], priority: Priority) -> None:
+        waiting = messages(key, self._gate.chats, kind, replies, priority, self._clock)
+        await self._store.write(Store.enqueue, waiting)
+        self._outbox.poke()
+
+
+def _first_line(reply: Reply) -> str:
+    return "alert: " + plain(reply.html).split("\n", 1)[0]
+
+
+def _status(row: AlertRecord) -> AlertStatus:
+    return AlertStatus(row.rule, row.subject, row.state, row.severity, row.since, row.episode)
+
+
+def _record(status: AlertStatus, clock: Clock) -> AlertRecord:
+    return AlertRecord(
+        rule=status.rule,
+        subject=status.subject,
+        state=status.state,
+        severity=status.severity,
+        since=status.since,
+        episode=status.episode,
+        updated_at=clock.now(),
+    )

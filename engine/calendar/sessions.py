@@ -1,0 +1,36 @@
+"""Market hours: the exchange's sessions, with holidays and early closes, from pandas_market_calendars."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+import pandas_market_calendars
+
+from engine.errors import ConfigError
+
+LOOK_AHEAD: Final = timedelta(days=14)
+LOOK_BACK: Final = timedelta(days=2)
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """One trading day's regular hours, UTC."""
+
+    opens: datetime
+    closes: datetime
+
+
+class Sessions:
+    """The sessions of one exchange. Blocking and slow at first use: build it in a thread."""
+
+    def __init__(self, exchange: str) -> None:
+        try:
+            self._calendar = pandas_market_calendars.get_calendar(exchange)
+        except RuntimeError as error:
+            raise ConfigError(f"schedule.exchange: {exchange!r} is not a known exchange; try NYSE") from error
+
+    def around(self, at: datetime) -> list[Session]:
+        """The sessions from two days before `at` to two weeks after, in order."""
+        table = self._calendar.schedule(start_date=(at - LOOK_BACK).date(), end_date=(at + LOOK_AHEAD).date())
+        opens, closes = (table[name].dt.tz_convert(UTC).to_list() for name in ("market_open", "market_close"))
+        return [Session(first, last) for first, last in zip(opens, closes, strict=True)]

@@ -1,0 +1,107 @@
+"""A report as one JSON object: numbers as numbers in full precision, unknown as null."""
+
+import json
+import math
+from dataclasses import asdict
+from datetime import datetime
+from typing import Any
+
+from engine.model import Floats
+from engine.results import Exposure, NamedPnl, PositionRisk, Remark, RiskReport, ScenarioResult
+
+
+def report_json(report: RiskReport) -> str:
+    """The JSON text of `report_document`."""
+    return json.dumps(report_document(report), indent=1, allow_nan=False)
+
+
+def report_document(report: RiskReport) -> dict[str, Any]:
+    """The report as plain dicts and lists.
+
+    `pct` is in percent of `basis`; the matrix' axes are decimals; Greeks of a position are per unit of its underlying, those
+    under `exposure`, `greeks` and `greeks_after` of holdings, in base currency (delta: shares).
+    """
+    return {
+        "as_of": _time(report.as_of),
+        "source": report.source,
+        "complete": report.complete,
+        "base_currency": report.base_currency,
+        "net_liquidation": report.net_liquidation,
+        "basis": report.basis,
+        "basis_name": report.basis_name,
+        "value": report.value,
+        "scenarios": [_scenario(result, report.ids) for result in report.scenarios],
+        "matrix": {
+            "spot": list(report.matrix.spot),
+            "iv": list(report.matrix.iv),
+            "pnl": [_numbers(row) for row in report.matrix.pnl],
+        },
+        "greeks": _exposure(report.greeks),
+        "by_underlying": {name: _exposure(exposure) for name, exposure in report.by_underlying.items()},
+        "positions": [_position(position) for position in report.positions],
+        "quality": {
+            "left_out": [_remark(remark) for remark in report.quality.left_out],
+            "flagged": [_remark(remark) for remark in report.quality.flagged],
+            "stale": [_remark(remark) for remark in report.quality.stale],
+            "notes": list(report.quality.notes),
+            "oldest_price": _time(report.quality.oldest_price),
+        },
+    }
+
+
+def _scenario(result: ScenarioResult, ids: tuple[str, ...]) -> dict[str, Any]:
+    columns = zip(
+        ids,
+        _numbers(result.position_value),
+        _numbers(result.position_pnl),
+        _numbers(result.position_iv),
+        strict=True,
+    )
+    return {
+        "name": result.name,
+        "leg": result.leg,
+        "note": result.note,
+        "pnl": result.pnl,
+        "pct": result.pct,
+        "value": result.value,
+        "worst": _named(result.worst),
+        "best": _named(result.best),
+        "greeks_after": _exposure(result.greeks),
+        "left_out": list(result.left_out),
+        "held": list(result.held),
+        "positions": [{"id": id_, "value": value, "pnl": pnl, "iv": iv} for id_, value, pnl, iv in columns],
+    }
+
+
+def _position(position: PositionRisk) -> dict[str, Any]:
+    document: dict[str, Any] = {}
+    for name in PositionRisk.__slots__:
+        value = getattr(position, name)
+        if isinstance(value, Exposure):
+            value = _exposure(value)
+        elif isinstance(value, datetime):
+            value = _time(value)
+        elif name == "expiry" and value is not None:
+            value = value.isoformat()
+        document[name] = value
+    return document
+
+
+def _exposure(exposure: Exposure) -> dict[str, float | None]:
+    return {name: value if math.isfinite(value) else None for name, value in asdict(exposure).items()}
+
+
+def _numbers(column: Floats) -> list[float | None]:
+    return [value if math.isfinite(value) else None for value in column.tolist()]
+
+
+def _named(named: NamedPnl | None) -> dict[str, Any] | None:
+    return None if named is None else {"id": named.id, "pnl": named.pnl}
+
+
+def _remark(remark: Remark) -> dict[str, str]:
+    return {"id": remark.id, "reason": remark.reason}
+
+
+def _time(at: datetime | None) -> str | None:
+    return None if at is None else at.isoformat().replace("+00:00", "Z")

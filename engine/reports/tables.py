@@ -1,0 +1,196 @@
+"""A report as DataFrames: the numbers in full, one table a subject. Pictures, pages, cards and exports are views of these."""
+
+import math
+from dataclasses import asdict
+
+import numpy as np
+import pandas as pd
+
+from engine.reports.numbers import amount, compact
+from engine.results import Matrix, PositionRisk, RiskReport, ScenarioResult
+
+
+def scenario_frame(report: RiskReport) -> pd.DataFrame:
+    """Index: scenario names. Columns: leg, pnl, pct (percent), value, worst, worst_pnl, best, best_pnl, Greeks after, left_out
+    (count)."""
+    rows = [
+        {
+            "scenario": result.name,
+            "leg": result.leg,
+            "pnl": _nan(result.pnl),
+            "pct": _nan(result.pct),
+            "value": _nan(result.value),
+            "worst": None if result.worst is None else result.worst.id,
+            "worst_pnl": math.nan if result.worst is None else result.worst.pnl,
+            "best": None if result.best is None else result.best.id,
+            "best_pnl": math.nan if result.best is None else result.best.pnl,
+            "dollar_delta": result.greeks.dollar_delta,
+            "dollar_gamma": result.greeks.dollar_gamma,
+            "vega": result.greeks.vega,
+            "theta": result.greeks.theta,
+            "left_out": len(result.left_out),
+        }
+        for result in report.scenarios
+    ]
+    return pd.DataFrame(rows).set_index("scenario")
+
+
+def position_frame(report: RiskReport) -> pd.DataFrame:
+    """Index: position ids. Columns: the fields of PositionRisk, unit Greeks, and the exposures of the holding with 'position_'
+    before."""
+    rows = []
+    for position in report.positions:
+        row = {name: getattr(position, name) for name in PositionRisk.__slots__ if name != "exposure"}
+        if position.exposure is not None:
+            row |= {f"position_{name}": value for name, value in asdict(position.exposure).items()}
+        rows.append(row)
+    return pd.DataFrame(rows, columns=None if rows else ["id"]).set_index("id")
+
+
+def shocked_position_frame(report: RiskReport, result: ScenarioResult) -> pd.DataFrame:
+    """One scenario by position, the largest loss first, what can't be valued last. Index: ids; columns label, value,
+    new_value, pnl, iv."""
+    frame = pd.DataFrame(
+        {
+            "label": [position.label for position in report.positions],
+            "quantity": [position.quantity for position in report.positions],
+            "value": [_nan(position.value) for position in report.positions],
+            "new_value": result.position_value,
+            "pnl": result.position_pnl,
+            "iv": result.position_iv,
+        },
+        index=pd.Index(report.ids, name="id"),
+    )
+    return frame.sort_values("pnl", kind="stable", na_position="last")
+
+
+def matrix_frame(matrix: Matrix) -> pd.DataFrame:
+    """P&L; index: spot moves, columns: IV moves, both decimals."""
+    return pd.DataFrame(
+        np.asarray(matrix.pnl),
+        index=pd.Index(matrix.spot, name="spot"),
+        columns=pd.Index(matrix.iv, name="iv"),
+    )
+
+
+def greeks_frame(report: RiskReport) -> pd.DataFrame:
+    """Index: underlyings by |dollar delta|, then TOTAL. Columns: delta (shares), dollar_delta, dollar_gamma, vega, theta,
+    rho."""
+    rows = sorted(report.by_underlying.items(), key=lambda item: -abs(item[1].dollar_delta))
+    table = {name: asdict(exposure) for name, exposure in [*rows, ("TOTAL", report.greeks)]}
+    frame = pd.DataFrame.from_dict(table, orient="index")
+    frame.index.name = "underlying"
+    frame.loc["TOTAL", "delta"] = math.nan  # shares of different things don't add up
+    return frame
+
+
+def report_text(report: RiskReport) -> str:
+    """The whole report for a terminal."""
+    parts = [_head(report)]
+    scenarios = scenario_frame(report)
+    shown = pd.DataFrame(
+        {
+            "scenario": [
+                _leg(str(name), leg) for name, leg in zip(scenarios.index, scenarios["leg"], strict=True)
+            ],
+            "P&L": [amount(x, signed=True) for x in scenarios["pnl"]],
+            "%": [_pct(x) for x in scenarios["pct"]],
+            "value": [amount(x) for x in scenarios["value"]],
+            "worst position": [
+                _named(x, y) for x, y in zip(scenarios["worst"], scenarios["worst_pnl"], strict=True)
+            ],
+            "best position": [
+                _named(x, y) for x, y in zip(scenarios["best"], scenarios["best_pnl"], strict=True)
+            ],
+        }
+    )
+    parts.append(f"Scenarios ({report.base_currency}, % of {report.basis_name})\n" + _table(shown))
+    greeks = greeks_frame(report)
+    shown = pd.DataFrame({"underlying": greeks.index})
+    for column, head in (
+        ("dollar_delta", "$ delta"),
+        ("dollar_gamma", "$ gamma/1%"),
+        ("vega", "vega/pt"),
+        ("theta", "theta/day"),
+    ):
+        shown[head] = [amount(x, signed=True) for x in greeks[column]]
+    parts.append("Greeks\n" + _table(shown))
+    parts.append("Positions\n" + _table(_positions_shown(report)))
+    matrix = matrix_frame(report.matrix)
+    shown = matrix.map(compact)
+    shown.columns = pd.Index([f"IV {100 * iv:+.0f}%" for iv in matrix.columns])
+    shown.insert(0, "spot", [f"{100 * spot:+.0f} %" for spot in matrix.index])
+    parts.append(f"Risk matrix (P&L, {report.base_currency})\n" + _table(shown))
+    parts.append(quality_text(report))
+    return "\n\n".join(part for part in parts if part)
+
+
+def quality_text(report: RiskReport) -> str:
+    """What the numbers rest on, a line each; empty when there is nothing to say."""
+    lines = [f"! {note}" for note in report.quality.notes]
+    lines += [
+        f"! left out of every total: {remark.id}: {remark.reason}" for remark in report.quality.left_out
+    ]
+    lines += [f"? {remark.id}: {remark.reason}" for remark in report.quality.flagged]
+    return "\n".join(lines)
+
+
+def _head(report: RiskReport) -> str:
+    net = amount(report.net_liquidation) if report.net_liquidation is not None else "unknown"
+    return (
+        f"riskbot report as of {report.as_of:%Y-%m-%d %H:%M:%S} UTC ({report.source}); "
+        f"net liquidation {net} {report.base_currency}; {len(report.positions)} positions, "
+        f"{len(report.quality.left_out)} left out"
+    )
+
+
+def _positions_shown(report: RiskReport) -> pd.DataFrame:
+    return pd.DataFrame(
+        [
+            {
+                "position": position.id,
+                "qty": f"{position.quantity:+g}",
+                "mark": "?" if position.mark is None else f"{position.mark:,.2f}",
+                "from": position.mark_source or "?",
+                "value": amount(position.value, signed=True),
+                "IV": ""
+                if position.expiry is None
+                else "?"
+                if position.iv is None
+                else f"{100 * position.iv:.1f}%",
+                "IV from": position.iv_source or "",
+                "delta": "?" if position.delta is None else f"{position.delta:+.3f}",
+                "vega/pt": amount(None if position.exposure is None else position.exposure.vega, signed=True),
+                "theta/day": amount(
+                    None if position.exposure is None else position.exposure.theta, signed=True
+                ),
+            }
+            for position in report.positions
+        ]
+    )
+
+
+def _table(frame: pd.DataFrame) -> str:
+    if frame.empty:
+        return "(none)"
+    first = str(frame.columns[0])
+    width = max(len(first), *(len(str(cell)) for cell in frame[first]))
+    return frame.to_string(
+        index=False, justify="right", formatters={first: lambda cell: f"{cell!s:<{width}}"}
+    )
+
+
+def _leg(name: str, leg: object) -> str:
+    return f"{name} ({leg})" if isinstance(leg, str) else name
+
+
+def _named(name: object, pnl: float) -> str:
+    return "" if not isinstance(name, str) else f"{name} {compact(pnl)}"
+
+
+def _pct(value: float) -> str:
+    return "?" if math.isnan(value) else f"{value:+.2f}"
+
+
+def _nan(value: float | None) -> float:
+    return math.nan if value is None else value

@@ -1,0 +1,25 @@
+"""The store: what must outlive the process, in one SQL database. Later tables join these; there is no other way to store."""
+
+from engine.store.aio import AsyncStore
+from engine.store.records import (
+    AlertRecord,
+    Bar,
+    Message,
+    MessageKind,
+    OutboxItem,
+    OutboxState,
+    Priority,
+)
+from engine.store.repository import Store
+
+__all__ = [
+    "AlertRecord",
+    "AsyncStore",
+    "Bar",
+    "Message",
+    "MessageKind",
+    "OutboxItem",
+    "OutboxState",
+    "Priority",
+    "Store",
+]

@@ -1,0 +1,103 @@
+"""The values that cross the store's door. Frozen, plain, without a trace of the database.
+
+Times are aware; numbers are finite; `body` and `detail` are what JSON can say.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from enum import IntEnum, StrEnum
+from types import MappingProxyType
+from typing import Any
+
+from engine.model import AlertState, Severity
+
+
+class MessageKind(StrEnum):
+    ALERT = "alert"
+    REPORT = "report"
+    REPLY = "reply"
+
+
+class Priority(IntEnum):
+    """Who goes first when several messages wait; any other integer between them is allowed too."""
+
+    REPLY = 10
+    REPORT = 20
+    ALERT = 30
+    CRITICAL = 40
+
+
+class OutboxState(StrEnum):
+    """A message's way: pending -> sending -> sent, back to pending for another try, or dead for good."""
+
+    PENDING = "pending"
+    SENDING = "sending"
+    SENT = "sent"
+    DEAD = "dead"
+
+
+@dataclass(frozen=True, slots=True)
+class AlertRecord:
+    """The state of one rule for one subject. `episode` counts its firings, so that (rule, subject, episode) names one."""
+
+    rule: str
+    subject: str
+    state: AlertState
+    since: datetime
+    updated_at: datetime
+    severity: Severity | None = None
+    episode: int = 0
+    detail: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """Something to be sent once. `key` is its identity: the same key twice is one message, and the first one counts.
+
+    `picture` is a PNG that goes with it; before `not_before` it is not sent.
+    """
+
+    key: str
+    chat_id: int
+    kind: MessageKind
+    body: Mapping[str, Any]
+    created_at: datetime
+    priority: int = Priority.REPORT
+    picture: bytes | None = None
+    not_before: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class OutboxItem:
+    """A message on its way. `may_repeat` says that it may have reached the chat before, and its reader must be told."""
+
+    id: int
+    key: str
+    chat_id: int
+    kind: MessageKind
+    body: Mapping[str, Any]
+    priority: int
+    picture: bytes | None
+    state: OutboxState
+    attempts: int
+    not_before: datetime | None
+    created_at: datetime
+    sent_at: datetime | None
+    telegram_message_id: int | None
+    error: str | None
+    may_repeat: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """One day of one series: `what` is the broker's word for it, 'TRADES' (prices) or 'OPTION_IMPLIED_VOLATILITY'
+    (decimals)."""
+
+    symbol: str
+    what: str
+    day: date
+    open: float
+    high: float
+    low: float
+    close: float

@@ -1,0 +1,228 @@
+"""The Store: the one way to the database. Its methods block for milliseconds and are safe to call from any thread."""
+
+import sqlite3
+import threading
+from collections.abc import Iterable, Iterator
+from contextlib import closing, contextmanager, suppress
+from datetime import date, datetime
+from typing import Self
+
+from sqlalchemy import URL, bindparam, delete, insert
+from sqlalchemy.exc import SQLAlchemyError
+from sqlmodel import Session, col, select
+
+from engine.errors import StoreError
+from engine.model import Snapshot
+from engine.results import RiskReport
+from engine.store import outbox, rows
+from engine.store.engines import as_store_error, is_sqlite, make_folder, open_reader, open_writer, parse_url
+from engine.store.records import AlertRecord, Bar, Message, OutboxItem, OutboxState
+from engine.store.schema import migrate
+from engine.store.tables import AlertRow, BarRow, SnapshotRow
+
+
+class Store:
+    """Snapshots, scenario runs, bars, alert states and the outbox.
+
+    Writers wait for each other on a lock, readers wait for nobody. What the database refuses is a StoreError, and then nothing
+    of that call is stored.
+    """
+
+    def __init__(self, url: URL) -> None:
+        self._is_sqlite = is_sqlite(url)
+        self._writer = open_writer(url)
+        self._reader = open_reader(url)
+        self._writing = threading.Lock()
+        self._closed = False
+
+    @classmethod
+    def open(cls, url: str) -> Self:
+        """The store at `url`, its schema brought up to date; a SQLite file and its folder are made when missing.
+
+        Raises:
+            StoreError: If the URL can't be read, the database can't be reached or written, or a newer version wrote it.
+        """
+        target = parse_url(url)
+        make_folder(target)
+        with as_store_error(f"can't open the database {target.render_as_string(hide_password=True)}"):
+            migrate(target)
+            return cls(target)
+
+    def close(self) -> None:
+        """Wait for the writer, fold the write-ahead log into the file and let go of every connection. May be called twice."""
+        with self._writing:
+            if self._closed:
+                return
+            self._closed = True
+            self._reader.dispose()
+            if self._is_sqlite:
+                self._checkpoint()
+            self._writer.dispose()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def save_cycle(
+        self,
+        snapshot: Snapshot,
+        report: RiskReport,
+        alerts: Iterable[AlertRecord],
+        messages: Iterable[Message],
+    ) -> int:
+        """Store a cycle whole: the snapshot, a run per scenario of `report`, the alerts' new states and the messages they
+        cause.
+
+        Returns:
+            The id of the stored snapshot.
+        """
+        row = rows.snapshot_row(snapshot)
+        with self._write("can't save the cycle") as session:
+            session.add(row)
+            session.flush()
+            assert row.id is not None, "flushed"
+            session.add_all(rows.run_row(row.id, result) for result in report.scenarios)
+            _put_alerts(session, alerts)
+            outbox.add(session, messages)
+        return row.id
+
+    def save_alerts(self, alerts: Iterable[AlertRecord], messages: Iterable[Message]) -> None:
+        """Store the alerts' new states and the messages they cause, together, without a snapshot."""
+        with self._write("can't save the alerts") as session:
+            for alert in alerts:
+                session.merge(rows.alert_row(alert))
+            outbox.add(session, messages)
+
+    def latest_snapshot(self, complete_only: bool = True) -> Snapshot | None:
+        """The newest snapshot; with `complete_only`, the newest in which everything had arrived."""
+        newest = (
+            select(SnapshotRow).order_by(col(SnapshotRow.as_of).desc(), col(SnapshotRow.id).desc()).limit(1)
+        )
+        if complete_only:
+            newest = newest.where(col(SnapshotRow.complete))
+        with self._read() as session:
+            row = session.exec(newest).first()
+        return None if row is None else rows.stored_snapshot(row)
+
+    def snapshot_at(self, at: datetime) -> Snapshot | None:
+        """The last snapshot at or before `at`, complete or not."""
+        last = (
+            select(SnapshotRow)
+            .where(SnapshotRow.as_of <= at)
+            .order_by(col(SnapshotRow.as_of).desc(), col(SnapshotRow.id).desc())
+            .limit(1)
+        )
+        with self._read() as session:
+            row = session.exec(last).first()
+        return None if row is None else rows.stored_snapshot(row)
+
+    def alert_states(self) -> list[AlertRecord]:
+        """Every alert's last stored state, by rule and subject."""
+        with self._read() as session:
+            found = session.exec(select(AlertRow).order_by(AlertRow.rule, AlertRow.subject)).all()
+        return [rows.alert_record(row) for row in found]
+
+    def enqueue(self, messages: Iterable[Message]) -> None:
+        """Put messages into the outbox; one whose key is already there, sent or not, is left as it is."""
+        with self._write("can't store the messages") as session:
+            outbox.add(session, messages)
+
+    def claim_next(self, now: datetime) -> OutboxItem | None:
+        """The message that goes first, highest priority, then oldest, now marked as being sent; None when none is due."""
+        with self._write("can't take a message from the outbox") as session:
+            return outbox.claim_next(session, now)
+
+    def mark_sent(self, id_: int, message_id: int, at: datetime) -> None:
+        """Telegram took message `id_` and calls it `message_id`.
+
+        Raises:
+            StoreError: If it is not being sent.
+        """
+        with self._write("can't mark the message as sent") as session:
+            outbox.settle(
+                session, id_, OutboxState.SENT, telegram_message_id=message_id, sent_at=at, error=None
+            )
+
+    def mark_retry(self, id_: int, not_before: datetime, error: str, may_have_arrived: bool = False) -> None:
+        """Message `id_` goes back to wait until `not_before`; after a timeout it may have arrived, and the next try says so.
+
+        Raises:
+            StoreError: If it is not being sent.
+        """
+        marks = {"may_repeat": True} if may_have_arrived else {}
+        with self._write("can't put the message back") as session:
+            outbox.settle(session, id_, OutboxState.PENDING, not_before=not_before, error=error, **marks)
+
+    def mark_dead(self, id_: int, error: str) -> None:
+        """Message `id_` can never be sent.
+
+        Raises:
+            StoreError: If it is not being sent.
+        """
+        with self._write("can't park the message") as session:
+            outbox.settle(session, id_, OutboxState.DEAD, error=error)
+
+    def recover_sending(self) -> int:
+        """At start: what an earlier process left half-sent waits again, marked as a possible repeat. Returns how many."""
+        with self._write("can't recover the outbox") as session:
+            return outbox.recover(session)
+
+    def put_bars(self, bars: Iterable[Bar]) -> None:
+        """Store daily bars; a day that is already there is replaced."""
+        latest = {(bar.symbol, bar.what, bar.day): bar for bar in bars}
+        if not latest:
+            return
+        same = (col(getattr(BarRow, name)) == bindparam(f"old_{name}") for name in ("symbol", "what", "day"))
+        old = [{"old_symbol": symbol, "old_what": what, "old_day": day} for symbol, what, day in latest]
+        new = [{name: getattr(bar, name) for name in Bar.__slots__} for bar in latest.values()]
+        with self._write("can't store the bars") as session:
+            connection = session.connection()
+            connection.execute(delete(BarRow).where(*same), old)
+            connection.execute(insert(BarRow), new)
+
+    def bars(self, symbol: str, what: str, since: date | None = None) -> list[Bar]:
+        """The daily bars of one series, oldest first."""
+        series = select(BarRow).where(BarRow.symbol == symbol, BarRow.what == what).order_by(col(BarRow.day))
+        if since is not None:
+            series = series.where(BarRow.day >= since)
+        with self._read() as session:
+            return [rows.bar(row) for row in session.exec(series)]
+
+    @contextmanager
+    def _write(self, doing: str) -> Iterator[Session]:
+        """One transaction: all of the block is stored, or none of it."""
+        with self._writing, as_store_error(doing):
+            self._refuse_closed()
+            with Session(self._writer, expire_on_commit=False) as session, session.begin():
+                yield session
+
+    @contextmanager
+    def _read(self) -> Iterator[Session]:
+        """One consistent view of what was committed."""
+        with as_store_error("can't read the database"):
+            self._refuse_closed()
+            with Session(self._reader, expire_on_commit=False) as session:
+                yield session
+
+    def _refuse_closed(self) -> None:
+        if self._closed:
+            raise StoreError("the database is closed: riskbot is shutting down")
+
+    def _checkpoint(self) -> None:
+        # What can't be folded into the file now, on a full disk say, is read from the log by the next open.
+        with suppress(sqlite3.Error, SQLAlchemyError), closing(self._writer.raw_connection()) as connection:
+            connection.driver_connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")  # type: ignore[union-attr]
+
+
+def _put_alerts(session: Session, alerts: Iterable[AlertRecord]) -> None:
+    new = [rows.alert_row(alert) for alert in alerts]
+    touched = select(AlertRow).where(col(AlertRow.rule).in_({row.rule for row in new}))
+    present = {(row.rule, row.subject): row for row in session.exec(touched)}
+    for row in new:
+        before = present.setdefault((row.rule, row.subject), row)
+        if before is row:
+            session.add(row)
+        else:
+            before.sqlmodel_update(row)

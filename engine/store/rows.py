@@ -1,0 +1,135 @@
+"""Between the values of the door and the rows of the tables."""
+
+import json
+import zlib
+from collections.abc import Mapping
+from typing import Any
+
+from engine.errors import SnapshotError, StoreError
+from engine.model import AlertState, Severity, Snapshot
+from engine.results import NamedPnl, ScenarioResult
+from engine.snapshot_file import dump_snapshot, load_snapshot
+from engine.store.records import (
+    AlertRecord,
+    Bar,
+    Message,
+    MessageKind,
+    OutboxItem,
+    OutboxState,
+)
+from engine.store.tables import AlertRow, BarRow, OutboxRow, RunRow, SnapshotRow
+
+
+def snapshot_row(snapshot: Snapshot) -> SnapshotRow:
+    try:
+        text = dump_snapshot(snapshot)
+    except ValueError as error:
+        raise StoreError(f"the snapshot of {snapshot.as_of} holds a number that is not finite") from error
+    return SnapshotRow(
+        as_of=snapshot.as_of,
+        complete=snapshot.complete,
+        source=snapshot.source,
+        net_liquidation=snapshot.net_liquidation,
+        body=zlib.compress(text.encode()),
+    )
+
+
+def stored_snapshot(row: SnapshotRow) -> Snapshot:
+    try:
+        return load_snapshot(zlib.decompress(row.body).decode())
+    except (zlib.error, UnicodeDecodeError, SnapshotError) as error:
+        raise StoreError(f"the stored snapshot {row.id} of {row.as_of} can't be read: {error}") from error
+
+
+def run_row(snapshot_id: int, result: ScenarioResult) -> RunRow:
+    worst_id, worst_pnl = _named(result.worst)
+    best_id, best_pnl = _named(result.best)
+    return RunRow(
+        snapshot_id=snapshot_id,
+        scenario=result.name,
+        leg=result.leg,
+        pnl=result.pnl,
+        pct=result.pct,
+        value=result.value,
+        worst_id=worst_id,
+        worst_pnl=worst_pnl,
+        best_id=best_id,
+        best_pnl=best_pnl,
+        left_out=len(result.left_out),
+    )
+
+
+def alert_row(alert: AlertRecord) -> AlertRow:
+    return AlertRow(
+        rule=alert.rule,
+        subject=alert.subject,
+        state=alert.state.value,
+        severity=alert.severity and alert.severity.value,
+        since=alert.since,
+        episode=alert.episode,
+        detail=_json(alert.detail, f"the alert {alert.rule} of {alert.subject}"),
+        updated_at=alert.updated_at,
+    )
+
+
+def alert_record(row: AlertRow) -> AlertRecord:
+    return AlertRecord(
+        rule=row.rule,
+        subject=row.subject,
+        state=AlertState(row.state),
+        since=row.since,
+        updated_at=row.updated_at,
+        severity=Severity(row.severity) if row.severity else None,
+        episode=row.episode,
+        detail=json.loads(row.detail),
+    )
+
+
+def outbox_row(message: Message) -> OutboxRow:
+    return OutboxRow(
+        key=message.key,
+        chat_id=message.chat_id,
+        priority=int(message.priority),
+        kind=message.kind.value,
+        body=_json(message.body, f"the message {message.key}"),
+        picture=message.picture,
+        state=OutboxState.PENDING.value,
+        not_before=message.not_before,
+        created_at=message.created_at,
+    )
+
+
+def outbox_item(row: OutboxRow) -> OutboxItem:
+    assert row.id is not None, "the row has been flushed"
+    return OutboxItem(
+        id=row.id,
+        key=row.key,
+        chat_id=row.chat_id,
+        kind=MessageKind(row.kind),
+        body=json.loads(row.body),
+        priority=row.priority,
+        picture=row.picture,
+        state=OutboxState(row.state),
+        attempts=row.attempts,
+        not_before=row.not_before,
+        created_at=row.created_at,
+        sent_at=row.sent_at,
+        telegram_message_id=row.telegram_message_id,
+        error=row.error,
+        may_repeat=row.may_repeat,
+    )
+
+
+def bar(row: BarRow) -> Bar:
+    return Bar(row.symbol, row.what, row.day, row.open, row.high, row.low, row.close)
+
+
+def _named(position: NamedPnl | None) -> tuple[str | None, float | None]:
+    return (None, None) if position is None else (position.id, position.pnl)
+
+
+def _json(value: Mapping[str, Any], whose: str) -> str:
+    try:
+        return json.dumps(dict(value), allow_nan=False)
+    except ValueError as error:
+        raise StoreError(f"{whose} holds a number that is not finite") from error

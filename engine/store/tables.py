@@ -1,0 +1,127 @@
+"""The tables. What a row must satisfy stands in the table itself, since `table=True` does not validate.
+
+A change here needs a migration beside it (`migrations/versions`); a test compares the two.
+"""
+
+from datetime import date, datetime
+
+from sqlalchemy import BigInteger, CheckConstraint, Date, Index, LargeBinary, MetaData, Text, UniqueConstraint
+from sqlmodel import Field, SQLModel
+
+from engine.store.columns import Finite, UtcTime
+
+NAMES = {
+    "pk": "pk_%(table_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    "ck": "ck_%(table_name)s_%(constraint_name)s",
+}
+"""Every constraint has a name: SQLite can change only what a migration can call by its name."""
+
+
+class _Table(SQLModel):
+    metadata = MetaData(naming_convention=NAMES)
+
+
+class SnapshotRow(_Table, table=True):
+    """`body` is the Snapshot's JSON, compressed with zlib."""
+
+    __tablename__ = "snapshots"
+    __table_args__ = (Index(None, "as_of"),)
+
+    id: int | None = Field(default=None, primary_key=True)
+    as_of: datetime = Field(sa_type=UtcTime("snapshots.as_of"))
+    complete: bool
+    source: str
+    net_liquidation: float | None = Field(default=None, sa_type=Finite("snapshots.net_liquidation"))
+    body: bytes = Field(sa_type=LargeBinary)
+
+
+class RunRow(_Table, table=True):
+    """One scenario over one snapshot: money in the base currency, `pct` in percent, `left_out` a count of positions."""
+
+    __tablename__ = "runs"
+    __table_args__ = (
+        UniqueConstraint("snapshot_id", "scenario"),
+        CheckConstraint("left_out >= 0", name="left_out"),
+        CheckConstraint("(worst_id IS NULL) = (worst_pnl IS NULL)", name="worst"),
+        CheckConstraint("(best_id IS NULL) = (best_pnl IS NULL)", name="best"),
+    )
+
+    id: int | None = Field(default=None, primary_key=True)
+    snapshot_id: int = Field(foreign_key="snapshots.id", ondelete="CASCADE")
+    scenario: str
+    leg: str | None = None
+    pnl: float | None = Field(default=None, sa_type=Finite("runs.pnl"))
+    pct: float | None = Field(default=None, sa_type=Finite("runs.pct"))
+    value: float | None = Field(default=None, sa_type=Finite("runs.value"))
+    worst_id: str | None = None
+    worst_pnl: float | None = Field(default=None, sa_type=Finite("runs.worst_pnl"))
+    best_id: str | None = None
+    best_pnl: float | None = Field(default=None, sa_type=Finite("runs.best_pnl"))
+    left_out: int
+
+
+class BarRow(_Table, table=True):
+    """One day of one series of one symbol."""
+
+    __tablename__ = "bars"
+
+    symbol: str = Field(primary_key=True)
+    what: str = Field(primary_key=True)
+    day: date = Field(primary_key=True, sa_type=Date)
+    open: float = Field(sa_type=Finite("bars.open"))
+    high: float = Field(sa_type=Finite("bars.high"))
+    low: float = Field(sa_type=Finite("bars.low"))
+    close: float = Field(sa_type=Finite("bars.close"))
+
+
+class AlertRow(_Table, table=True):
+    """The present state of each rule for each subject. `detail` is JSON."""
+
+    __tablename__ = "alerts"
+    __table_args__ = (
+        CheckConstraint("state IN ('OK', 'PENDING', 'FIRING', 'RECOVERING', 'UNKNOWN')", name="state"),
+        CheckConstraint("severity IN ('warning', 'critical')", name="severity"),
+        CheckConstraint("episode >= 0", name="episode"),
+    )
+
+    rule: str = Field(primary_key=True)
+    subject: str = Field(primary_key=True)
+    state: str
+    severity: str | None = None
+    since: datetime = Field(sa_type=UtcTime("alerts.since"))
+    episode: int
+    detail: str = Field(sa_type=Text)
+    updated_at: datetime = Field(sa_type=UtcTime("alerts.updated_at"))
+
+
+class OutboxRow(_Table, table=True):
+    """A message and where it is on its way. `body` is JSON, `picture` a PNG."""
+
+    __tablename__ = "outbox"
+    __table_args__ = (
+        UniqueConstraint("key"),
+        CheckConstraint("kind IN ('alert', 'report', 'reply')", name="kind"),
+        CheckConstraint("state IN ('pending', 'sending', 'sent', 'dead')", name="state"),
+        CheckConstraint("attempts >= 0", name="attempts"),
+        CheckConstraint("(state = 'sent') = (sent_at IS NOT NULL)", name="sent_at"),
+        Index(None, "state", "priority"),
+    )
+
+    id: int | None = Field(default=None, primary_key=True)
+    key: str
+    chat_id: int = Field(sa_type=BigInteger)
+    priority: int
+    kind: str
+    body: str = Field(sa_type=Text)
+    picture: bytes | None = Field(default=None, sa_type=LargeBinary)
+    state: str
+    attempts: int = 0
+    not_before: datetime | None = Field(default=None, sa_type=UtcTime("outbox.not_before"))
+    created_at: datetime = Field(sa_type=UtcTime("outbox.created_at"))
+    sent_at: datetime | None = Field(default=None, sa_type=UtcTime("outbox.sent_at"))
+    telegram_message_id: int | None = Field(default=None, sa_type=BigInteger)
+    error: str | None = Field(default=None, sa_type=Text)
+    may_repeat: bool = False

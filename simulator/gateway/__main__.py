@@ -1,0 +1,111 @@
+"""`python -m simulator.gateway`: runs a gateway until it is told to stop, or its parent is gone.
+
+Prints one line of JSON on standard output once it listens: {"port": 7497, "account": "DU1234567"}.
+"""
+
+import argparse
+import asyncio
+import json
+import os
+import signal
+import sys
+import threading
+from collections.abc import Sequence
+from contextlib import suppress
+from functools import partial
+
+import anyio
+
+from simulator.gateway import Event, GatewayConfig, parse_event, running_gateway
+
+_EXIT_CANNOT_START = 2
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs until SIGINT, SIGTERM or (if asked) the end of standard input; returns the exit code."""
+    options = _options(argv)
+    config = GatewayConfig(
+        positions=options.positions,
+        seed=options.seed,
+        host=options.host,
+        port=options.port,
+        max_lines=options.max_lines,
+        events=tuple(options.event),
+    )
+    try:
+        anyio.run(partial(_serve, config, exit_with_stdin=options.exit_with_stdin))
+    except OSError as problem:
+        _note(f"simulator.gateway: cannot listen on {config.host}:{config.port}: {problem}")
+        return _EXIT_CANNOT_START
+    return 0
+
+
+async def _serve(config: GatewayConfig, *, exit_with_stdin: bool) -> None:
+    async with running_gateway(config) as gateway:
+        print(json.dumps({"port": gateway.port, "account": gateway.account.name}), flush=True)
+        _note(f"{config.positions} positions, seed {config.seed}, at {config.host}:{gateway.port}")
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(_until_signal, tasks.cancel_scope)
+            if exit_with_stdin:
+                tasks.start_soon(_until_stdin_ends, tasks.cancel_scope)
+
+
+async def _until_signal(scope: anyio.CancelScope) -> None:
+    with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+        async for _ in signals:
+            scope.cancel()
+
+
+async def _until_stdin_ends(scope: anyio.CancelScope) -> None:
+    """Reads standard input to its end in a daemon thread, which never holds up the exit."""
+    ended, loop = anyio.Event(), asyncio.get_running_loop()
+
+    def read() -> None:
+        while os.read(0, 4096):
+            pass
+        with suppress(RuntimeError):  # the loop is closed: it ended before its parent did
+            loop.call_soon_threadsafe(ended.set)
+
+    threading.Thread(target=read, name="stdin", daemon=True).start()
+    await ended.wait()
+    scope.cancel()
+
+
+def _options(argv: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python -m simulator.gateway", description="A simulated IB Gateway."
+    )
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
+    parser.add_argument("--port", type=int, default=7497, help="0 takes a free one (default: %(default)s)")
+    parser.add_argument(
+        "--positions", type=_positive, default=24, help="size of the account (default: %(default)s)"
+    )
+    parser.add_argument("--seed", type=int, default=7, help="same seed, same account (default: %(default)s)")
+    parser.add_argument(
+        "--max-lines", type=_positive, default=100, help="market data lines (default: %(default)s)"
+    )
+    parser.add_argument("--event", type=_event, action="append", default=[], metavar="crash@60s",
+                        help="let the market fall after a time; may be repeated")  # fmt: skip
+    parser.add_argument("--exit-with-stdin", action="store_true", help="stop when standard input closes")
+    return parser.parse_args(argv)
+
+
+def _positive(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 1")
+    return int(text)
+
+
+def _event(text: str) -> Event:
+    try:
+        return parse_event(text)
+    except ValueError as problem:
+        raise argparse.ArgumentTypeError(str(problem)) from None
+
+
+def _note(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,230 @@
+"""The whole program: real python-telegram-bot over HTTP, real client over TCP, a real database, pictures drawn for real."""
+
+import sqlite3
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+import anyio
+import pytest
+from pydantic import SecretStr
+
+from bot.app import run_app
+from bot.config import Config, TelegramSettings
+from engine.errors import ConfigError
+from engine.settings import AlertSettings, DatabaseSettings, DataSettings, IbkrSettings
+from scheduler import ScheduleSettings
+from simulator.gateway import Gateway, GatewayConfig, running_gateway
+from simulator.telegram import SimulatedTelegram, TelegramConfig, running_telegram
+from tests.integration.waiting import until
+
+pytestmark = [pytest.mark.anyio, pytest.mark.slow]
+
+OWNER, STRANGER = 1001, 2002
+
+
+@dataclass
+class Program:
+    gateway: Gateway
+    telegram: SimulatedTelegram
+    database: str
+
+    def answers(self, after: int) -> list[dict]:
+        """What the bot said since message `after`, alerts aside."""
+        signs = ("🔴", "🟠", "🟢", "⚪")
+        return [
+            message
+            for message in self.telegram.messages()
+            if message["message_id"] > after
+            and message["from"]["is_bot"]
+            and not (message["text"] or "").startswith(signs)
+        ]
+
+    async def ask(self, text: str, count: int = 1) -> list[dict]:
+        """Say `text` and wait for `count` answers."""
+        said = self.telegram.say(text)
+        await until(lambda: len(self.answers(said)) >= count, 30)
+        return self.answers(said)
+
+    async def press(self, message: dict, name: str) -> None:
+        data = next(
+            one["callback_data"]
+            for row in message["reply_markup"]["inline_keyboard"]
+            for one in row
+            if one["text"] == name
+        )
+        self.telegram.press(message["message_id"], data)
+
+    def message(self, message_id: int) -> dict:
+        return next(m for m in self.telegram.messages() if m["message_id"] == message_id)
+
+
+@asynccontextmanager
+async def program(folder, *, cycle_s: float = 3600.0, allowed: tuple[int, ...] = (OWNER,)):
+    async with (
+        running_gateway(GatewayConfig(seed=7)) as gateway,
+        running_telegram(TelegramConfig()) as telegram,
+    ):
+        config = Config(
+            ibkr=IbkrSettings(port=gateway.port),
+            telegram=TelegramSettings(allowed_users=allowed, allowed_chats=allowed, base_url=telegram.url),
+            database=DatabaseSettings(url=f"sqlite:///{folder}/riskbot.sqlite3"),
+            schedule=ScheduleSettings(always_open=True, refresh_interval=2.0),
+            data=DataSettings(snapshot_interval=cycle_s),
+            alerts=AlertSettings(console=False),
+        )
+        ready = anyio.Event()
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(run_app, config, SecretStr(telegram.token), ready.set)
+            await ready.wait()
+            yield Program(gateway, telegram, f"{folder}/riskbot.sqlite3")
+            tasks.cancel_scope.cancel()
+        assert gateway.violations == []
+        polls_apart = [row for row in telegram.refusals if row.method != "getUpdates"]
+        assert [row for row in polls_apart if "Too Many Requests" not in row.refused] == []
+
+
+def query(database: str, sql: str) -> list[tuple]:
+    connection = sqlite3.connect(database)
+    try:
+        return connection.execute(sql).fetchall()
+    finally:
+        connection.close()
+
+
+async def test_positions_come_as_a_picture_with_the_text_a_tap_away(tmp_path):
+    async with program(tmp_path) as it:
+        (answer,) = await it.ask("/positions")
+        assert answer["photo"] is not None
+        assert "24 positions" in answer["caption"]
+        assert "oldest price" in answer["caption"]
+        await it.press(answer, "As text")
+        await until(lambda: any("<pre>" in (m["html"] or "") for m in it.answers(answer["message_id"])))
+
+
+async def test_a_part_of_a_scenario_name_is_enough(tmp_path):
+    async with program(tmp_path) as it:
+        (answer,) = await it.ask("/scenario panic")
+        assert answer["caption"].startswith("Market Panic:")
+        assert answer["photo"] is not None
+
+
+async def test_an_unknown_scenario_gets_the_nearest_and_an_example(tmp_path):
+    async with program(tmp_path) as it:
+        (answer,) = await it.ask("/scenario flsh crsh")
+        assert (
+            answer["text"]
+            == "There is no scenario 'flsh crsh'. Nearest: Flash Crash. Try: /scenario flash crash"
+        )
+
+
+async def test_all_scenarios_come_with_a_keyboard_that_opens_one(tmp_path):
+    async with program(tmp_path) as it:
+        (answer,) = await it.ask("/scenarios")
+        assert answer["text"].count("\n") >= 16
+        await it.press(answer, "Black Swan")
+        await until(
+            lambda: any(
+                (m["caption"] or "").startswith("Black Swan") for m in it.answers(answer["message_id"])
+            )
+        )
+
+
+async def test_the_matrix_is_a_picture_and_its_numbers_a_button(tmp_path):
+    async with program(tmp_path) as it:
+        (answer,) = await it.ask("/matrix SPX")
+        assert answer["photo"] is not None
+        await it.press(answer, "Numbers")
+        await until(lambda: any("+20%" in (m["text"] or "") for m in it.answers(answer["message_id"])))
+
+
+async def test_refresh_edits_the_same_message(tmp_path):
+    async with program(tmp_path) as it:
+        (answer,) = await it.ask("/greeks")
+        await anyio.sleep(1.1)  # the cache time, so that the refreshed card has another time
+        await it.press(answer, "Refresh")
+        await until(lambda: it.message(answer["message_id"])["edited"])
+        assert it.answers(answer["message_id"]) == []
+
+
+@pytest.mark.parametrize("line", ["/start", "/help", "/help matrix", "/status", "/greeks", "/positions AAPL"])
+async def test_every_other_command_answers(tmp_path, line):
+    async with program(tmp_path) as it:
+        (answer,) = await it.ask(line)
+        assert answer["text"] or answer["photo"]
+
+
+async def test_the_report_has_a_summary_a_table_and_a_heat_map(tmp_path):
+    async with program(tmp_path) as it:
+        summary, table, heat_map = await it.ask("/report", 3)
+        assert summary["text"].startswith("End of day")
+        assert "Black Swan" in table["text"]
+        assert heat_map["photo"] is not None
+
+
+@pytest.mark.parametrize(
+    "line", ["/positions 'x", "/scenario <b>", "/matrix " + "Z" * 300, "hello", "/", "/nope"]
+)
+async def test_nonsense_gets_one_line_with_an_example(tmp_path, line):
+    async with program(tmp_path) as it:
+        (answer,) = await it.ask(line)
+        assert "\n" not in answer["text"]
+        assert "/" in answer["text"]
+
+
+async def test_a_stranger_gets_silence(tmp_path):
+    async with program(tmp_path) as it:
+        it.telegram.say("/positions", chat_id=STRANGER, user_id=STRANGER)
+        await it.ask("/help")
+        assert all(not m["from"]["is_bot"] for m in it.telegram.messages(STRANGER))
+
+
+async def test_a_stranger_pressing_the_owners_button_is_not_answered(tmp_path):
+    async with program(tmp_path) as it:
+        (answer,) = await it.ask("/greeks")
+        it.telegram.press(answer["message_id"], "greeks", chat_id=OWNER, user_id=STRANGER, forged=True)
+        (last,) = await it.ask("/help")
+        assert last["text"].startswith("Commands")
+
+
+async def test_button_data_that_is_not_ours_is_refused_in_words(tmp_path):
+    async with program(tmp_path) as it:
+        (answer,) = await it.ask("/greeks")
+        for data in ("scenario|x|y|z", "scenario|99|0|p", "nope", "positions|-1|t|"):
+            it.telegram.press(answer["message_id"], data, forged=True)
+        await until(lambda: len(it.answers(answer["message_id"])) == 4)
+        assert all("again" in m["text"] for m in it.answers(answer["message_id"]))
+
+
+async def test_a_crash_is_told_once_and_stored_with_its_alert(tmp_path):
+    async with program(tmp_path, cycle_s=1.0) as it:
+        await until(lambda: query(it.database, "select count(*) from snapshots")[0][0] >= 2, 30)
+        before = {m["message_id"] for m in it.telegram.messages()}
+        it.gateway.crash(spot=-0.10)
+        told = lambda: [  # noqa: E731
+            m
+            for m in it.telegram.messages()
+            if m["message_id"] not in before and (m["text"] or "").startswith("🔴 CRITICAL")
+        ]
+        await until(told, 30)
+        cycles = query(it.database, "select count(*) from snapshots")[0][0]
+        await until(lambda: query(it.database, "select count(*) from snapshots")[0][0] >= cycles + 3, 30)
+        subjects = [m["text"].split("CRITICAL: ")[1].split(" would")[0] for m in told()]
+        assert len(subjects) == len(set(subjects)), "each crossing is told once"
+        assert "limit 15.0 % of net liquidation" in told()[0]["text"]
+        assert "caused by" in told()[0]["text"]
+        assert query(it.database, "select count(*) from alerts where state = 'FIRING'")[0][0] >= 1
+        assert query(it.database, "select count(*) from outbox where state = 'sent'")[0][0] >= 1
+
+
+async def test_with_the_gateway_gone_the_last_whole_account_is_shown_and_said(tmp_path):
+    async with program(tmp_path) as it:
+        await it.ask("/greeks")
+        it.gateway.drop_clients()
+        (answer,) = await it.ask("/positions")
+        assert "24 positions" in answer["caption"]
+
+
+async def test_an_empty_list_of_users_refuses_to_start(tmp_path):
+    config = Config(database=DatabaseSettings(url=f"sqlite:///{tmp_path}/riskbot.sqlite3"))
+    with pytest.raises(ConfigError, match="an empty list lets nobody in"):
+        await run_app(config, SecretStr("1:a"), lambda: None)

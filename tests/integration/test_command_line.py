@@ -1,0 +1,155 @@
+"""The `riskbot` command as a person runs it: real processes, exit codes, one-line errors."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+EXAMPLE = ROOT / "examples" / "snapshot.json"
+PNG = b"\x89PNG\r\n\x1a\n"
+
+
+def riskbot(*arguments: str, cwd: Path | None = None, **environment: str) -> subprocess.CompletedProcess[str]:
+    env = {
+        "PATH": os.environ["PATH"],
+        "PYTHONPATH": str(ROOT),
+        "HOME": os.environ.get("HOME", "/tmp"),
+        **environment,
+    }
+    return subprocess.run(
+        [sys.executable, "-m", "bot", *arguments],
+        cwd=cwd or ROOT,
+        env=env,
+        capture_output=True,
+        text=True,
+        timeout=100,
+        check=False,
+    )
+
+
+@contextmanager
+def gateway(*arguments: str):
+    """A simulated gateway in a process of its own; its port."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "simulator.gateway", "--port", "0", "--exit-with-stdin", *arguments],
+        cwd=ROOT,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
+    try:
+        assert process.stdout is not None
+        yield json.loads(process.stdout.readline())["port"]
+    finally:
+        process.communicate(timeout=20)
+
+
+def test_analyse_prints_the_whole_report_of_the_example():
+    done = riskbot("analyse", str(EXAMPLE))
+    assert done.returncode == 0
+    for part in ("Scenarios", "Black Swan", "Greeks", "Positions", "Risk matrix"):
+        assert part in done.stdout
+
+
+def test_analyse_as_json_is_one_object_with_every_template():
+    report = json.loads(riskbot("analyse", str(EXAMPLE), "--json").stdout)
+    assert len(report["scenarios"]) == 16
+    normal = report["scenarios"][0]
+    assert normal["name"] == "Normal Day"
+    assert all(row["pnl"] == 0 for row in normal["positions"])
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"as_of": None}, "as_of"),
+        ({"surprise": 1}, "surprise: is not a key of version 1"),
+        ({"version": 2}, "version"),
+        ({"net_liquidation": "much"}, "net_liquidation: must be a JSON number"),
+    ],
+)
+def test_a_malformed_snapshot_gets_the_field_and_exit_code_2(tmp_path, change, words):
+    path = tmp_path / "bad.json"
+    path.write_text(json.dumps(json.loads(EXAMPLE.read_text()) | change))
+    done = riskbot("analyse", str(path))
+    assert done.returncode == 2
+    assert words in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "\x00", '{"version": NaN}', "null"])
+def test_what_is_no_snapshot_at_all_gets_one_line(tmp_path, text):
+    path = tmp_path / "bad.json"
+    path.write_text(text)
+    done = riskbot("analyse", str(path))
+    assert done.returncode == 2
+    assert len(done.stderr.strip().splitlines()) == 1
+
+
+def test_a_bad_config_names_file_line_and_key(tmp_path):
+    (tmp_path / "config.yaml").write_text("ibkr:\n  port: 99999\n")
+    done = riskbot("analyse", str(EXAMPLE), cwd=tmp_path)
+    assert done.returncode == 2
+    assert done.stderr.startswith("riskbot: config.yaml, line 2: ibkr.port:")
+
+
+def test_run_without_a_token_or_users_says_what_to_set(tmp_path):
+    assert "RISKBOT_TELEGRAM_TOKEN" in riskbot("run", cwd=tmp_path).stderr
+    done = riskbot("run", cwd=tmp_path, RISKBOT_TELEGRAM_TOKEN="1:abc")
+    assert done.returncode == 2
+    assert "allowed_users" in done.stderr
+
+
+@pytest.mark.slow
+def test_analyse_of_a_live_snapshot_gives_the_live_figures_exactly(tmp_path):
+    with gateway("--positions", "24", "--seed", "3") as port:
+        (tmp_path / "config.yaml").write_text(f"ibkr:\n  port: {port}\n")
+        done = riskbot("snapshot", "live.json", "--report", "live-report.json", cwd=tmp_path)
+        assert done.returncode == 0, done.stderr
+    report = json.loads(riskbot("analyse", "live.json", "--json", cwd=tmp_path).stdout)
+    assert report == json.loads((tmp_path / "live-report.json").read_text())
+    assert len(report["positions"]) == 24
+
+
+@pytest.mark.slow
+def test_snapshot_of_a_gateway_that_is_not_there_says_so(tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+    (tmp_path / "config.yaml").write_text(f"ibkr:\n  port: {port}\n")
+    done = riskbot("snapshot", "live.json", cwd=tmp_path)
+    assert done.returncode == 1
+    assert "nothing listens" in done.stderr.splitlines()[-1]
+
+
+@pytest.mark.slow
+def test_the_demo_plays_lines_and_writes_what_came_back(tmp_path):
+    done = riskbot("demo", "--say", "/positions", "--say", "/scenario panic", "--out", "out", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    turns = json.loads((tmp_path / "out" / "transcript.json").read_text())
+    assert [turn["said"] for turn in turns] == ["/positions", "/scenario panic"]
+    assert turns[1]["answers"][0]["text"].startswith("Market Panic")
+    pictures = [answer["file"] for turn in turns for answer in turn["answers"] if answer["file"]]
+    assert len(pictures) == 2
+    assert all((tmp_path / "out" / name).read_bytes().startswith(PNG) for name in pictures)
+    assert "/scenario panic" in (tmp_path / "out" / "transcript.txt").read_text()
+
+
+@pytest.mark.slow
+def test_a_demo_on_a_taken_port_says_so(tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        done = riskbot("demo", "--port", str(taken.getsockname()[1]), cwd=tmp_path)
+    assert done.returncode == 2
+    assert len(done.stderr.strip().splitlines()) == 1
+
+
+def test_a_bad_event_gets_one_line(tmp_path):
+    done = riskbot("demo", "--event", "flood@3s", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "flood@3s" in done.stderr
