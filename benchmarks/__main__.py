@@ -14,6 +14,7 @@ from benchmarks.live import first_answer_s, load_s, tick_to_answer_s
 from benchmarks.peers import peer_ratios
 from engine.analysis import analyse
 from engine.marks import mark_book
+from engine.model import Snapshot
 from engine.scenarios import risk_matrix, run_scenarios, standard_set
 from engine.settings import EngineSettings
 
@@ -35,6 +36,21 @@ def row(name: str, seconds: float, bar: str) -> None:
     print(f"{name:<58}{1000 * seconds:>10.0f} ms   {bar}", flush=True)
 
 
+def engine(size: int, snapshot: Snapshot, settings: EngineSettings) -> None:
+    """Times of the pure core on one Snapshot."""
+    book = mark_book(snapshot, settings)
+    templates = standard_set(())
+    row(
+        f"{size} positions, all 16 templates",
+        median_s(lambda: run_scenarios(book, templates, settings.scenarios), 5),
+        "bar: 2000 ms at 100",
+    )
+    row(
+        f"{size} positions, risk matrix 9 x 7", median_s(lambda: risk_matrix(book, settings.scenarios), 5), ""
+    )
+    row(f"{size} positions, the whole report", median_s(lambda: analyse(snapshot, settings), 5), "")
+
+
 def main() -> int:
     print(
         f"riskbot benchmarks, {datetime.now(UTC):%Y-%m-%d}, {platform.machine()}, Python {platform.python_version()}, numpy {np.__version__}\n"
@@ -42,25 +58,12 @@ def main() -> int:
     settings = EngineSettings()
     for size in SIZES:
         loads = [anyio.run(load_s, size, seed) for seed in (1, 2, 3)]
-        snapshot = loads[-1].snapshot
         row(
             f"{size} positions, connect to marks and sigmas with sources",
             statistics.median(one.seconds for one in loads),
             "bar: 5000 ms at 100",
         )
-        book = mark_book(snapshot, settings)
-        scenarios = standard_set(())
-        row(
-            f"{size} positions, all 16 templates",
-            median_s(lambda: run_scenarios(book, scenarios, settings.scenarios), 5),
-            "bar: 2000 ms at 100",
-        )
-        row(
-            f"{size} positions, risk matrix 9 x 7",
-            median_s(lambda: risk_matrix(book, settings.scenarios), 5),
-            "",
-        )
-        row(f"{size} positions, the whole report", median_s(lambda: analyse(snapshot, settings), 5), "")
+        engine(size, loads[-1].snapshot, settings)
     ticks = anyio.run(tick_to_answer_s, 24, 20)
     row("tick at the gateway to the next answer, 24 positions", statistics.median(ticks), "bar: 1000 ms")
     row("  the slowest of 20", max(ticks), "bar: 1000 ms")

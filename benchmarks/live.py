@@ -75,19 +75,21 @@ async def tick_to_answer_s(positions: int, times: int) -> list[float]:
     from simulator.gateway import GatewayConfig, running_gateway
 
     waits = []
-    async with running_gateway(GatewayConfig(positions=positions)) as world:
-        async with live_desk(Config(ibkr=IbkrSettings(port=world.port))) as desk:
-            await desk.view()
-            for i in range(times):
-                spot = world.world.spot("AAPL") * (1.03 if i % 2 else 0.97)
-                started = time.perf_counter()
-                world.move("AAPL", spot)
-                while True:
-                    seen = (await desk.view()).snapshot.underlyings["AAPL"].spot
-                    if seen is not None and abs(seen / spot - 1) < 0.01:
-                        break
-                    await anyio.sleep(0.005)
-                waits.append(time.perf_counter() - started)
+    async with (
+        running_gateway(GatewayConfig(positions=positions)) as world,
+        live_desk(Config(ibkr=IbkrSettings(port=world.port))) as desk,
+    ):
+        await desk.view()
+        for i in range(times):
+            spot = world.world.spot("AAPL") * (1.03 if i % 2 else 0.97)
+            started = time.perf_counter()
+            world.move("AAPL", spot)
+            while True:
+                seen = (await desk.view()).snapshot.underlyings["AAPL"].spot
+                if seen is not None and abs(seen / spot - 1) < 0.01:
+                    break
+                await anyio.sleep(0.005)
+            waits.append(time.perf_counter() - started)
     return waits
 
 

@@ -56,7 +56,7 @@ class Desk:
         await self._first_prices()
         asked_at = self._clock.monotonic()
         async with self._lock:
-            young = asked_at - self._made_at <= (0.0 if fresh else self._settings.data.cache_ttl)
+            young = not fresh and asked_at - self._made_at <= self._shared_for()
             if self._view is not None and young:
                 return self._view
             if not self._book.complete and self._last_complete is not None:
@@ -66,6 +66,11 @@ class Desk:
     async def matrix(self, view: View, symbol: str) -> Matrix:
         """The risk matrix of the positions on `symbol`."""
         return await anyio.to_thread.run_sync(analyse_matrix, view.snapshot, self._settings, symbol)
+
+    def _shared_for(self) -> float:
+        """The cache time less what the next view will take: no answer shows the market of longer ago than the cache time."""
+        ttl = self._settings.data.cache_ttl
+        return ttl if self._view is None else max(ttl - self._view.seconds, ttl / 4.0)
 
     async def _first_prices(self) -> None:
         """Right after the start, wait a little for the account and its prices, so that the first answer is not an empty one."""

@@ -48,12 +48,18 @@ async def running_world(
         gateway += ["--event", event]
     telegram = ["simulator.telegram", "--port", str(telegram_port)]
     async with _child(gateway) as first, _child(telegram) as second:
-        yield World(int(first["port"]), int(second["port"]), str(second["token"]))
+        said, said_too = await _greetings(first, second)
+        yield World(int(said["port"]), int(said_too["port"]), str(said_too["token"]))
+
+
+async def _greetings(first: Process, second: Process) -> tuple[dict[str, Any], dict[str, Any]]:
+    """What both parts say on starting; they start side by side."""
+    return await _greeting(first, "the gateway"), await _greeting(second, "the chat server")
 
 
 @asynccontextmanager
-async def _child(command: Sequence[str]) -> AsyncIterator[dict[str, Any]]:
-    """One part: what it said on starting. Its standard input is a pipe of ours; the part ends when that closes."""
+async def _child(command: Sequence[str]) -> AsyncIterator[Process]:
+    """One part. Its standard input is a pipe of ours; the part ends when that closes."""
     process = await anyio.open_process(
         [sys.executable, "-m", *command, "--exit-with-stdin"],
         stdin=subprocess.PIPE,
@@ -63,7 +69,7 @@ async def _child(command: Sequence[str]) -> AsyncIterator[dict[str, Any]]:
         env={**os.environ, "PYTHONUNBUFFERED": "1"},
     )
     try:
-        yield await _greeting(process, command[0])
+        yield process
     finally:
         with anyio.CancelScope(shield=True), anyio.move_on_after(5):
             if process.returncode is None:

@@ -4,19 +4,15 @@ Prints one line of JSON on standard output once it listens: {"port": 7497, "acco
 """
 
 import argparse
-import asyncio
 import json
-import os
-import signal
 import sys
-import threading
 from collections.abc import Sequence
-from contextlib import suppress
 from functools import partial
 
 import anyio
 
 from simulator.gateway import Event, GatewayConfig, parse_event, running_gateway
+from simulator.lifetime import live
 
 _EXIT_CANNOT_START = 2
 
@@ -44,31 +40,7 @@ async def _serve(config: GatewayConfig, *, exit_with_stdin: bool) -> None:
     async with running_gateway(config) as gateway:
         print(json.dumps({"port": gateway.port, "account": gateway.account.name}), flush=True)
         _note(f"{config.positions} positions, seed {config.seed}, at {config.host}:{gateway.port}")
-        async with anyio.create_task_group() as tasks:
-            tasks.start_soon(_until_signal, tasks.cancel_scope)
-            if exit_with_stdin:
-                tasks.start_soon(_until_stdin_ends, tasks.cancel_scope)
-
-
-async def _until_signal(scope: anyio.CancelScope) -> None:
-    with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
-        async for _ in signals:
-            scope.cancel()
-
-
-async def _until_stdin_ends(scope: anyio.CancelScope) -> None:
-    """Reads standard input to its end in a daemon thread, which never holds up the exit."""
-    ended, loop = anyio.Event(), asyncio.get_running_loop()
-
-    def read() -> None:
-        while os.read(0, 4096):
-            pass
-        with suppress(RuntimeError):  # the loop is closed: it ended before its parent did
-            loop.call_soon_threadsafe(ended.set)
-
-    threading.Thread(target=read, name="stdin", daemon=True).start()
-    await ended.wait()
-    scope.cancel()
+        await live(with_stdin=exit_with_stdin)
 
 
 def _options(argv: Sequence[str] | None) -> argparse.Namespace:

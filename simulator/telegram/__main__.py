@@ -7,16 +7,14 @@ could not start.
 
 import argparse
 import json
-import os
 import re
-import signal
 import sys
 from collections.abc import Sequence
 from typing import Any
 
 import anyio
-import anyio.to_thread
 
+from simulator.lifetime import live
 from simulator.telegram.config import TelegramConfig
 from simulator.telegram.server import LOOPBACK_HOSTS, running_telegram
 
@@ -40,25 +38,10 @@ def note(text: str) -> None:
 
 
 async def _run(config: TelegramConfig, exit_with_stdin: bool) -> None:
-    async with running_telegram(config) as server, anyio.create_task_group() as tasks:
-        with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
-            print(json.dumps({"port": server.port, "token": server.token}), flush=True)
-            note(f"open {server.url} in a browser")
-            if exit_with_stdin:
-                tasks.start_soon(_cancel_at_end_of_stdin, tasks.cancel_scope)
-            async for _ in signals:
-                tasks.cancel_scope.cancel()
-                break
-
-
-async def _cancel_at_end_of_stdin(scope: anyio.CancelScope) -> None:
-    await anyio.to_thread.run_sync(_read_to_end, abandon_on_cancel=True)
-    scope.cancel()
-
-
-def _read_to_end() -> None:
-    while os.read(0, 65536):
-        pass
+    async with running_telegram(config) as server:
+        print(json.dumps({"port": server.port, "token": server.token}), flush=True)
+        note(f"open {server.url} in a browser")
+        await live(with_stdin=exit_with_stdin)
 
 
 def _parser() -> argparse.ArgumentParser:
