@@ -67,6 +67,7 @@ async def _child(command: Sequence[str]) -> AsyncIterator[Process]:
         stderr=subprocess.PIPE,
         cwd=Path(__file__).parents[1],
         env={**os.environ, "PYTHONUNBUFFERED": "1"},
+        start_new_session=True,  # Ctrl-C is for us; the parts end when we do
     )
     try:
         yield process

@@ -2,7 +2,7 @@
 
 Stocks and ETFs: weeklies on Fridays, monthlies on third Fridays. SPX: AM-settled third Fridays (class SPX)
 and PM-settled dailies and weeklies (SPXW). VIX: the Wednesday 30 days before the next month's third Friday,
-AM-settled. An expiry that falls on an exchange holiday moves to the day before; AM-settled options stop
+AM-settled; its futures (class VX) settle together with the options of their month and trade until then. An expiry that falls on an exchange holiday moves to the day before; AM-settled options stop
 trading the day before. The embedded market never closes, so that the daily options expire every day.
 """
 
@@ -16,6 +16,7 @@ from simulator.universe import Kind, Underlying
 _LAST_HOUR = timedelta(hours=1)
 _DAILY = ("SPY", "QQQ", "IWM", "SPX")
 _DAY = timedelta(days=1)
+_VIX_OPTION_MONTHS, _VIX_FUTURE_MONTHS = 6, 9
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +44,7 @@ def listed(underlying: Underlying, now: datetime) -> tuple[Expiry, ...]:
     """Every listed expiry of an underlying that has not passed, soonest first."""
     symbol, first = underlying.symbol, zero_day(now)
     if underlying.kind is Kind.VOLATILITY:
-        rows = [_am(day, symbol) for day in _take(_vix_wednesdays(first), 6)]
+        rows = [_am(day, symbol) for day in _take(_vix_wednesdays(first), _VIX_OPTION_MONTHS)]
     elif underlying.kind is Kind.INDEX:
         pm = {*_dailies(first), *_take(_fridays(first), 8), *_take(_monthlies(first), 6)}
         rows = [_pm(day, symbol + "W") for day in pm] + [
@@ -54,6 +55,14 @@ def listed(underlying: Underlying, now: datetime) -> tuple[Expiry, ...]:
         days |= set(_dailies(first)) if symbol in _DAILY else set()
         rows = [_pm(day, symbol) for day in days]
     return tuple(sorted((row for row in rows if row.at > now), key=lambda row: (row.at, row.trading_class)))
+
+
+def listed_futures(underlying: Underlying, now: datetime) -> tuple[Expiry, ...]:
+    """The futures listed on an underlying, soonest first: the months of VIX, none on anything else."""
+    if underlying.kind is not Kind.VOLATILITY:
+        return ()
+    days = _take(_vix_wednesdays(zero_day(now)), _VIX_FUTURE_MONTHS)
+    return tuple(Expiry(day, day, at_new_york(day, time(9, 30)), "VX") for day in days)
 
 
 def third_friday(year: int, month: int) -> date:

@@ -1,4 +1,7 @@
-"""What the embedded account holds: a premium seller's book with some hedges, fixed by a seed and a date.
+"""What the embedded account holds: a premium seller's book, fixed by a seed and a date.
+
+Its risk is down: puts are sold naked and far from the money, calls only covered or as a side of a spread. Near spreads and
+shares lose in any fall, far puts and VIX calls only in a deep one, so that a fall of 8 % leaves it much nearer to ruin.
 
 The default is the table below, hand-made; more positions are grown over the rest of the universe, one or two
 stocks per ten options. Cash is not decided here: `simulator.gateway.funding` sets it from the worst case.
@@ -53,33 +56,35 @@ class _Plan:
 _CORE: tuple[_Plan, ...] = (
     _Plan("AAPL", 100),
     _Plan("AAPL", -1, "C", "month1", 1.04),  # covered, its dividend before expiry
-    _Plan("SPY", -1, "P", "0dte", 0.995),
-    _Plan("SPX", -1, "P", "week1", 0.965),
-    _Plan("SPX", 1, "P", "week1", 0.959),  # a vertical spread with the line above
-    _Plan("VIX", 3, "C", "month2", 1.40),
-    _Plan("MSFT", -1, "P", "month1", 0.89),
-    _Plan("NVDA", -2, "P", "week2", 0.89),  # reports before expiry
-    _Plan("SPY", 40),
-    _Plan("KO", 200),
-    _Plan("KO", -2, "C", "month2", 1.03),
-    _Plan("SPX", 1, "P", "am1", 0.93),  # a hedge that a first fall uses up
-    _Plan("SPX", -1, "P", "am1", 0.875),
-    _Plan("TSLA", -1, "P", "week1", 0.86),
+    _Plan("SPY", -2, "P", "0dte", 0.995),
+    _Plan("SPY", 2, "P", "0dte", 0.987),
+    _Plan("NVDA", -2, "P", "month1", 0.80),  # reports before expiry
+    _Plan("TSLA", -1, "P", "month2", 0.74),
+    _Plan("QQQ", -1, "P", "week1", 0.98),
+    _Plan("QQQ", 1, "P", "week1", 0.945),  # a vertical spread with the line above
+    _Plan("VIX", 2, "C", "month2", 1.40),
+    _Plan("VIX", -8, "C", "month2", 2.10),  # a hedge that pays in a fall and costs in a panic
+    _Plan("SPX", -1, "C", "week2", 1.03),
+    _Plan("SPX", 1, "C", "week2", 1.037),
+    _Plan("SPX", -1, "C", "am1", 1.055),
+    _Plan("SPX", 1, "C", "am1", 1.062),
+    _Plan("SPY", 20),
+    _Plan("MU", -1, "P", "month2", 0.72),
+    _Plan("META", -1, "P", "month1", 0.93),
+    _Plan("META", 1, "P", "month1", 0.89),
+    _Plan("KO", 100),
+    _Plan("KO", -1, "C", "month2", 1.03),
+    _Plan("AMD", -1, "P", "month2", 0.74),
     _Plan("TSLA", -1, "C", "week1", 1.16),
-    _Plan("META", -1, "P", "month1", 0.92),
-    _Plan("META", 1, "P", "month1", 0.87),
-    _Plan("QQQ", -1, "P", "month1", 0.88),
-    _Plan("SPY", 1, "P", "0dte", 0.985),
-    _Plan("SPY", -1, "P", "month1", 0.88),
-    _Plan("VIX", -3, "C", "month2", 2.10),
-    _Plan("NVDA", -2, "C", "week2", 1.10),
-    _Plan("SPX", -1, "C", "month2", 1.055),
-    _Plan("AAPL", -1, "P", "month2", 0.89),
+    _Plan("IWM", -2, "P", "week2", 0.98),
+    _Plan("IWM", 2, "P", "week2", 0.95),
 )
 
 _BASE = {row.symbol: row.spot for row in UNIVERSE}
 _SPY_PER_SPX, _VIX = _BASE["SPY"] / _BASE["SPX"], _BASE["VIX"]
 _GROWN_SLOTS = ("week1", "week2", "week3", "month1", "month2", "month3")
+_FAR_SLOTS = ("month1", "month2", "month3")  # what is sold far from the money needs time to be worth selling
+_SHARES_WORTH = 8_000  # USD of each stock of a grown account
 
 
 def build_portfolio(positions: int, seed: int, now: datetime) -> Portfolio:
@@ -153,30 +158,33 @@ def _plans(rng: random.Random) -> Iterator[_Plan]:
     while True:
         if stocks:
             bought = stocks.pop()
-            yield _Plan(bought.symbol, max(10, round(14_000 / bought.spot / 10) * 10))
-        for _ in range(3):
-            yield from _strategy(rng, rng.choice(growing).symbol)
+            yield _Plan(bought.symbol, max(10, round(_SHARES_WORTH / bought.spot / 10) * 10))
+        for _ in range(4):
+            yield from _strategy(rng, rng.choice(growing))
 
 
-def _strategy(rng: random.Random, symbol: str) -> Iterator[_Plan]:
-    """A few legs of one trade: mostly premium sold far from the money, some near puts bought against it."""
-    slot, size = rng.choice(_GROWN_SLOTS), 1 if symbol == "SPX" else rng.randint(1, 3)
-    far, near, above = rng.uniform(0.80, 0.88), rng.uniform(0.93, 0.97), rng.uniform(1.05, 1.14)
-    kind = rng.choices(("put", "strangle", "condor", "put spread", "ratio"), (3, 3, 1, 1, 2))[0]
-    if symbol == "SPX":
-        kind = "condor"
-    if kind in ("put", "strangle"):
-        yield _Plan(symbol, -size, "P", slot, far)
-    if kind in ("condor", "put spread"):
+def _strategy(rng: random.Random, underlying: Underlying) -> Iterator[_Plan]:
+    """A few legs of one trade. Distances from the money grow with the underlying's volatility."""
+    symbol, size = underlying.symbol, rng.randint(1, 2)
+    slot, late = rng.choice(_GROWN_SLOTS), rng.choice(_FAR_SLOTS)
+    far, near, above = (
+        centre + rng.uniform(-0.015, 0.015)
+        for centre in (0.92 - 0.40 * underlying.iv30, 0.96, 1.03 + 0.15 * underlying.iv30)
+    )
+    kind = rng.choices(("put", "ratio", "put spread", "call spread", "jade lizard"), (4, 1, 3, 1, 2))[0]
+    if underlying.is_index:
+        kind, size = "call spread", 1
+    if kind in ("put", "jade lizard"):
+        yield _Plan(symbol, -size, "P", late, far)
+    if kind == "ratio":
+        yield _Plan(symbol, size, "P", late, near - 0.02)
+        yield _Plan(symbol, -2 * size, "P", late, far)
+    if kind == "put spread":
         yield _Plan(symbol, -size, "P", slot, near)
         yield _Plan(symbol, size, "P", slot, near - 0.03)
-    if kind in ("strangle", "condor"):
+    if kind in ("call spread", "jade lizard"):
         yield _Plan(symbol, -size, "C", slot, above)
-    if kind == "condor":
-        yield _Plan(symbol, size, "C", slot, above + 0.05)
-    if kind == "ratio":
-        yield _Plan(symbol, 1, "P", slot, near)
-        yield _Plan(symbol, -2, "P", slot, far)
+        yield _Plan(symbol, size, "C", slot, above + (0.008 if underlying.is_index else 0.03))
 
 
 def _realise(plan: _Plan, underlying: Underlying, rng: random.Random, spot: float, now: datetime) -> Holding:

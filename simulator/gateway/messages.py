@@ -5,13 +5,14 @@ from datetime import datetime, timedelta
 
 from simulator.expiries import Expiry
 from simulator.gateway.account import Marked, Position
-from simulator.gateway.contracts import Chain, Instrument
+from simulator.gateway.contracts import Chain, Instrument, exchange_name
 from simulator.gateway.history import Bar
 from simulator.gateway.protocol import frame
 from simulator.trading_days import NEW_YORK
 from simulator.universe import Kind
 
 _ORDER_TYPES = "ACTIVETIM,ADJUST,ALERT,ALLOC,AVGCOST,BASKET,COND,DAY,GTC,LMT,MKT,STP,WHATIF"
+_NO_GROUP = 2_147_483_647
 _CATEGORIES = {Kind.STOCK: "COMMON", Kind.ETF: "ETF"}
 
 
@@ -43,7 +44,7 @@ def portfolio(account: str, row: Marked) -> bytes:
 def contract_details(req_id: int, one: Instrument, exchange: str, now: datetime) -> bytes:
     """Everything about an instrument; the market never closes, and the trading hours say so."""
     underlying, expiry = one.underlying, one.expiry
-    about = ("", "", 0, "", "") if expiry is None else _about_option(one, expiry)
+    about = ("", "", 0, "", "") if expiry is None else _about_derivative(one, expiry)
     last_trade, month, under_id, under_symbol, under_type = about
     zone = "US/Central" if expiry and underlying.is_index else "US/Eastern"
     hours = _always_open(now)
@@ -52,7 +53,7 @@ def contract_details(req_id: int, one: Instrument, exchange: str, now: datetime)
         exchange, "USD", one.local_symbol, one.trading_class, one.trading_class, one.con_id, one.min_tick,
         _multiplier(one), _ORDER_TYPES, _exchanges(one), 1, under_id, underlying.name,
         "" if expiry else underlying.primary_exchange, month, _industry(one), underlying.sector, "",
-        zone, hours, hours, "", 0, 0, 2 if expiry else 1, under_symbol, under_type, "32" if expiry else "26",
+        zone, hours, hours, "", 0, 0, _aggregate(one), under_symbol, under_type, "32" if expiry else "26",
         f"{expiry.day:%Y%m%d}" if expiry else "", "" if expiry else _CATEGORIES.get(underlying.kind, ""),
         1, 1, 100 if not expiry and not underlying.is_index else 1,
     )  # fmt: skip
@@ -84,13 +85,22 @@ def values(
 
 
 def _multiplier(one: Instrument) -> str:
-    return str(one.multiplier) if one.is_option else ""
+    return str(one.multiplier) if one.expiry else ""
 
 
-def _about_option(one: Instrument, expiry: Expiry) -> tuple[str, str, int, str, str]:
+def _aggregate(one: Instrument) -> int:
+    """The group of contracts that quotes may be aggregated over; futures have none."""
+    if one.is_future:
+        return _NO_GROUP
+    return 2 if one.is_option else 1
+
+
+def _about_derivative(one: Instrument, expiry: Expiry) -> tuple[str, str, int, str, str]:
     """Last trade with its time and zone, contract month, and the underlying's id, symbol and type."""
     time = "16:00 US/Eastern"
-    if one.underlying.is_index:
+    if one.is_future:
+        time = "08:00 US/Central"
+    elif one.underlying.is_index:
         time = "15:15 US/Central" if expiry.is_am_settled else "15:00 US/Central"
     under = one.underlying
     return f"{one.last_trade} {time}", f"{expiry.day:%Y%m}", under.con_id, one.symbol, under.sec_type
@@ -98,7 +108,7 @@ def _about_option(one: Instrument, expiry: Expiry) -> tuple[str, str, int, str, 
 
 def _exchanges(one: Instrument) -> str:
     if one.underlying.is_index:
-        return "CBOE"
+        return exchange_name(one)
     return "SMART,AMEX,CBOE,PHLX,ISE,BOX" if one.is_option else f"SMART,{one.primary_exchange},BATS,IEX"
 
 

@@ -95,6 +95,16 @@ def stock_quote(instrument: Instrument, spot: float, moment: float) -> Quote:
     )
 
 
+def future_quote(instrument: Instrument, forward: float, moment: float) -> Quote:
+    """A future's quote: a tick or two around the forward of the options that settle with it, the last between."""
+    step = instrument.min_tick
+    bid, ask = _down(forward - 0.5 * step, step), _up(forward + 0.5 * step, step)
+    size = crc32(f"{instrument.con_id}:{int(moment / 2)}".encode())
+    return Quote(
+        round(bid, 2), round(ask, 2), 5 + size % 60, 5 + (size >> 8) % 60, _nearest(forward, step), 1 + size % 9
+    )
+
+
 def half_spread(instrument: Instrument, value: float, vega: float) -> float:
     """Half the distance of bid and ask before rounding: a share of the value and of the vega."""
     share, points, least = {"SPX": (0.004, 0.10, 0.05), "VIX": (0.012, 0.3, 0.01)}.get(

@@ -3,11 +3,13 @@
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+import numpy as np
+
 from simulator.gateway.board import Board
 from simulator.gateway.contracts import Directory, Instrument
 from simulator.gateway.history import VOLUMES, Bar, History
-from simulator.gateway.market import Market
-from simulator.gateway.quotes import Quote, option_quote, stock_quote
+from simulator.gateway.market import YEAR_S, Market
+from simulator.gateway.quotes import Quote, future_quote, option_quote, stock_quote
 from simulator.portfolio import Portfolio, build_portfolio
 from simulator.trading_days import NEW_YORK
 
@@ -16,7 +18,7 @@ _TYPICAL_SHARES = 9_000_000
 
 @dataclass(slots=True)
 class Day:
-    """An underlying's day so far."""
+    """The day of an underlying or a future so far."""
 
     open: float
     high: float
@@ -40,7 +42,8 @@ class World:
         self.board = Board(self.market)
         today = now.astimezone(NEW_YORK).date()
         self.history = History(self.market.universe, self.market.spot, seed, today)
-        self._days = {row.symbol: Day(*[self.spot(row.symbol)] * 3) for row in self.market.universe}
+        self._futures = [one for row in self.market.universe for one in self.directory.futures(row.symbol, now)]
+        self._days = {symbol: Day(price, price, price) for symbol, price in self._levels()}
 
     @property
     def now(self) -> datetime:
@@ -50,13 +53,24 @@ class World:
         return float(self.market.spot[self.market.index[symbol]])
 
     def note_extremes(self) -> None:
-        """Widens each day's high and low to the current spot."""
-        for symbol, day in self._days.items():
-            spot = self.spot(symbol)
-            day.high, day.low = max(day.high, spot), min(day.low, spot)
+        """Widens each day's high and low to the current level."""
+        for symbol, price in self._levels():
+            day = self._days[symbol]
+            day.high, day.low = max(day.high, price), min(day.low, price)
 
-    def day(self, symbol: str) -> Day:
-        return self._days[symbol]
+    def day(self, local_symbol: str) -> Day:
+        """The day of an underlying, or of a future that was listed when the world began."""
+        return self._days[local_symbol]
+
+    def future_price(self, instrument: Instrument) -> float:
+        """The forward for the future's settlement: the one that prices the options of its month."""
+        assert instrument.expiry is not None
+        tau = (instrument.expiry.at.timestamp() - self.market.now) / YEAR_S
+        return float(self.market.vix_forward(np.array([max(tau, 0.0)]))[0])
+
+    def _levels(self) -> list[tuple[str, float]]:
+        spots = [(row.symbol, self.spot(row.symbol)) for row in self.market.universe]
+        return spots + [(one.local_symbol, self.future_price(one)) for one in self._futures]
 
     def volume(self, symbol: str) -> int:
         """Shares traded today: grows through the New York day."""
@@ -73,6 +87,8 @@ class World:
         """The instrument's quote now; an option's row must have been solved."""
         if instrument.is_option:
             return option_quote(instrument, self.board.view, self.board.row(instrument), self.market.now)
+        if instrument.is_future:
+            return future_quote(instrument, self.future_price(instrument), self.market.now)
         return stock_quote(instrument, self.spot(instrument.symbol), self.market.now)
 
     def is_priced(self, instrument: Instrument) -> bool:
