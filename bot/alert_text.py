@@ -30,10 +30,15 @@ def alert_replies(
         replies.append(
             (None, Reply(f"⚪ <b>The loss limit can't be judged</b>: {escape(blind[0].unknown or '')}."))
         )
-    cleared = [t.after.subject for t in transitions if t.change is Change.CLEARED]
-    if cleared:
-        names = ", ".join(escape(subject) for subject in cleared[:MOST_LISTED])
-        replies.append((None, Reply(f"🟢 <b>Back under the loss limit</b>: {names}{_more(len(cleared))}.")))
+    for finding_is_there, words in ((True, "Back under the loss limit"), (False, "Not judged any more")):
+        ended = [
+            t.after.subject
+            for t in transitions
+            if t.change is Change.CLEARED and (t.finding is not None) is finding_is_there
+        ]
+        if ended:
+            names = ", ".join(escape(subject) for subject in ended[:MOST_LISTED])
+            replies.append((None, Reply(f"🟢 <b>{words}</b>: {names}{_more(len(ended))}.")))
     return replies
 
 

@@ -34,9 +34,9 @@ def short_label(position: PositionRisk, width: int = 17) -> str:
     symbol = position.label.split(f" {position.expiry}", 1)[0]
     far = position.dte is not None and position.dte > DAYS_SHOWN_WITHOUT_YEAR
     strike = "" if position.strike is None else f" {position.strike:g}{position.right or ''}"
-    day = f"{position.expiry:%d%b%y}" if far else f"{position.expiry:%d%b}"
+    day = f"{position.expiry:%b%y}" if far else f"{position.expiry:%d%b}"
     rest = f" {day}{strike}"
-    return _cut(symbol, max(width - len(rest), 2)) + rest
+    return _cut(_cut(symbol, max(width - len(rest), 1)) + rest, width)
 
 
 def _cut(text: str, width: int) -> str:
@@ -45,7 +45,7 @@ def _cut(text: str, width: int) -> str:
 
 def _percent(pct: float) -> str:
     """Percent in at most seven columns."""
-    return f"{pct:+.1f}%" if abs(pct) < 1000.0 else f"{compact(pct, short=True)}%"
+    return f"{round(pct, 1) + 0.0:+.1f}%" if abs(pct) < 1000.0 else f"{compact(pct, short=True)}%"
 
 
 def foot(report: RiskReport, link: LinkState, now: datetime, zone: ZoneInfo) -> str:
@@ -131,7 +131,7 @@ def scenarios_text(report: RiskReport) -> str:
     """All scenarios: P&L and percent of the basis."""
     lines = [f"{'scenario':<15}{'P&L':>7}{'%':>8}"]
     for result in report.scenarios:
-        name = result.name if len(result.name) <= 15 else result.name[:14] + "…"
+        name = result.name if len(result.name) <= 15 else _cut(result.name.removeprefix("Earnings "), 15)
         share = UNKNOWN if result.pct is None else _percent(result.pct)
         lines.append(f"{name:<15}{compact(result.pnl):>7}{share:>8}")
     return f"<b>Scenarios</b>, {report.base_currency} and % of {report.basis_name}\n" + pre(lines)

@@ -167,7 +167,7 @@ def _complaint(error: ValidationError, root: yaml.Node | None, name: str) -> str
         reason = f"must be a section with keys of its own: {', '.join(_allowed(location))}"
     elif isinstance(problem.get("input"), str | int | float | bool) and repr(problem["input"]) not in reason:
         reason = f"{reason.replace('Input should be', 'must be')}, not {problem['input']!r}"
-    where = ".".join(location) or "the file"
+    where = " ".join(".".join(location).split()) or "the file"
     more = error.error_count() - 1
     return f"{name}, line {line}: {where}: {reason}" + (f" (and {more} more)" if more else "")
 

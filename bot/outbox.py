@@ -76,7 +76,10 @@ class Outbox:
         except Refused as refused:
             await self._put_back(item, refused)
             return
-        await self._store.write(Store.mark_sent, item.id, message_id, self._clock.now())
+        with anyio.CancelScope(
+            shield=True
+        ):  # it was taken: that must be written down, or it would be sent again
+            await self._store.write(Store.mark_sent, item.id, message_id, self._clock.now())
 
     async def _put_back(self, item: OutboxItem, refused: Refused) -> None:
         if refused.retry_after_s is None:

@@ -277,7 +277,7 @@ def _to_underlying(symbol: str, row: _Underlying) -> Underlying:
         spot=row.spot,
         spot_as_of=_utc(row.spot_as_of),
         data=row.data or DataMode.LIVE,
-        dividend_yield=row.dividend_yield or 0.0,
+        dividend_yield=0.0 if row.dividend_yield is None else row.dividend_yield,
         dividends=tuple(Dividend(item.ex_date, item.amount) for item in row.dividends or ()),
         beta=row.beta,
         iv30=row.iv30,

@@ -2,8 +2,9 @@
 
 Stocks and ETFs: weeklies on Fridays, monthlies on third Fridays. SPX: AM-settled third Fridays (class SPX)
 and PM-settled dailies and weeklies (SPXW). VIX: the Wednesday 30 days before the next month's third Friday,
-AM-settled; its futures (class VX) settle together with the options of their month and trade until then. An expiry that falls on an exchange holiday moves to the day before; AM-settled options stop
-trading the day before. The embedded market never closes, so that the daily options expire every day.
+AM-settled; its futures (class VX) settle together with the options of their month and trade until then. An
+expiry that falls on an exchange holiday moves to the day before; AM-settled options stop trading the day before.
+The embedded market never closes, so that the daily options expire every day.
 """
 
 from collections.abc import Callable, Iterator

@@ -56,12 +56,12 @@ class _Plan:
 _CORE: tuple[_Plan, ...] = (
     _Plan("AAPL", 100),
     _Plan("AAPL", -1, "C", "month1", 1.04),  # covered, its dividend before expiry
-    _Plan("SPY", -2, "P", "0dte", 0.995),
-    _Plan("SPY", 2, "P", "0dte", 0.987),
+    _Plan("SPY", -1, "P", "0dte", 0.995),
+    _Plan("SPY", 1, "P", "0dte", 0.98),
     _Plan("NVDA", -2, "P", "month1", 0.80),  # reports before expiry
     _Plan("TSLA", -1, "P", "month2", 0.74),
     _Plan("QQQ", -1, "P", "week1", 0.98),
-    _Plan("QQQ", 1, "P", "week1", 0.945),  # a vertical spread with the line above
+    _Plan("QQQ", 1, "P", "week1", 0.94),  # a vertical spread with the line above
     _Plan("VIX", 2, "C", "month2", 1.40),
     _Plan("VIX", -8, "C", "month2", 2.10),  # a hedge that pays in a fall and costs in a panic
     _Plan("SPX", -1, "C", "week2", 1.03),

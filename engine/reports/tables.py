@@ -189,7 +189,7 @@ def _named(name: object, pnl: float) -> str:
 
 
 def _pct(value: float) -> str:
-    return "?" if math.isnan(value) else f"{value:+.2f}"
+    return "?" if math.isnan(value) else f"{round(value, 2) + 0.0:+.2f}"
 
 
 def _nan(value: float | None) -> float:

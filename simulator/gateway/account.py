@@ -60,7 +60,7 @@ class Figures:
 
 
 class Account:
-    """What the account holds in a world; cash is set so that the worst case costs 12 % at the start."""
+    """What the account holds in a world; cash is set so that the worst case costs `funding.TARGET_LOSS` of it at the start."""
 
     def __init__(self, world: World, seed: int) -> None:
         self.name = world.portfolio.account

@@ -88,7 +88,7 @@ def cancel_market_data(gateway: Gateway, session: Session, fields: Fields) -> No
 
 
 def historical_bars(gateway: Gateway, session: Session, fields: Fields) -> None:
-    """Daily bars that end today, at most two years; 162 for options and for what is not kept."""
+    """Daily bars that end today, at most two years; 162 for options, futures and for what is not kept."""
     req_id, wanted = number(fields[1]), ContractFields.parse(fields[2:14])
     end_text, bar_size, duration, what = fields[15], fields[16], fields[17], fields[19]
     found = gateway.world.directory.find(wanted, gateway.clock())
@@ -96,7 +96,7 @@ def historical_bars(gateway: Gateway, session: Session, fields: Fields) -> None:
         session.send(messages.error(req_id, 200, _UNKNOWN))
     elif not wanted.exchange:
         session.send(messages.error(req_id, 321, _INVALID + "Please enter exchange"))
-    elif found[0].is_option or bar_size != "1 day" or what not in _PRICES + _VOLATILITIES:
+    elif found[0].expiry is not None or bar_size != "1 day" or what not in _PRICES + _VOLATILITIES:
         name = f"{found[0].local_symbol}@{wanted.exchange} {what.capitalize()}"
         session.send(messages.error(req_id, 162, _NO_HISTORY + name))
     else:

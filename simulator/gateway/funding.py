@@ -16,7 +16,7 @@ from simulator.gateway.market import Market
 from simulator.gateway.surface import Floats
 
 WORST_SPOT, WORST_VOLATILITY = -0.20, 1.5
-TARGET_LOSS = 0.127  # of net liquidation at the start: under a limit of 15 %, and over it after a fall of 8 %
+TARGET_LOSS = 0.128  # of net liquidation at the start: under a limit of 15 %, and over it after a fall of 8 %
 _SCAN = (-1.0, -0.75, -0.5, -0.25, 0.25, 0.5, 0.75, 1.0)
 _LEAST_LOSS = 0.04  # of gross value, so that a well hedged book is not left without money
 

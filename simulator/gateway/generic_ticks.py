@@ -11,7 +11,7 @@ _STOCK = (
 _INDEX = _STOCK.replace(",595(Short-Term Volume X Mins)", "").replace(
     ",165(Misc. Stats)", ",162(Index Future Premium),165(Misc. Stats)"
 )
-LEGAL_TEXT = {"STK": _STOCK, "OPT": _STOCK, "IND": _INDEX}
+LEGAL_TEXT = {"STK": _STOCK, "OPT": _STOCK, "FUT": _STOCK, "IND": _INDEX}
 _UNLISTED = {104}  # accepted, though the list does not show it
 
 
@@ -24,7 +24,7 @@ def parse(text: str, sec_type: str) -> frozenset[int]:
 
     Args:
         text: ids with commas between them; empty for none. `mdoff` is ignored.
-        sec_type: STK, OPT or IND.
+        sec_type: STK, OPT, FUT or IND.
     Raises:
         IllegalTicks: If an id is not legal for the type.
     """

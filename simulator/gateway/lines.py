@@ -30,6 +30,8 @@ class Line:
         if self.instrument.is_option:
             out += self._computations(quote, world)
             out += self._option_extras(world)
+        elif self.instrument.is_future:
+            out += self._mark(world)
         else:
             out += self._underlying_extras(world)
         return bytes(out)
@@ -54,17 +56,18 @@ class Line:
         return bytes(out + self._day(world))
 
     def _day(self, world: World) -> bytes:
-        """Open, high, low, close and volume of an underlying."""
+        """Open, high, low and close of an underlying or a future, and an underlying's volume."""
         if self.instrument.is_option:
             return b""
-        symbol = self.instrument.symbol
-        day = world.day(symbol)
-        prices = {6: day.high, 7: day.low, 9: world.history.previous_close(symbol), 14: day.open}
+        day = world.day(self.instrument)
+        prices = {6: day.high, 7: day.low, 9: world.previous_close(self.instrument), 14: day.open}
         out = bytearray()
         for tick, price in prices.items():
             if self._is_new((1, tick), round(price, 2)):
                 out += frame(1, 6, self.req_id, tick, round(price, 2), 0, 0)
-        volume = world.volume(symbol) // 10_000 * 10_000
+        if self.instrument.is_future:
+            return bytes(out)
+        volume = world.volume(self.instrument.symbol) // 10_000 * 10_000
         if volume and self._is_new((2, 8), volume):
             out += frame(2, 6, self.req_id, 8, volume)
         return bytes(out)

@@ -101,7 +101,12 @@ def future_quote(instrument: Instrument, forward: float, moment: float) -> Quote
     bid, ask = _down(forward - 0.5 * step, step), _up(forward + 0.5 * step, step)
     size = crc32(f"{instrument.con_id}:{int(moment / 2)}".encode())
     return Quote(
-        round(bid, 2), round(ask, 2), 5 + size % 60, 5 + (size >> 8) % 60, _nearest(forward, step), 1 + size % 9
+        round(bid, 2),
+        round(ask, 2),
+        5 + size % 60,
+        5 + (size >> 8) % 60,
+        _nearest(forward, step),
+        1 + size % 9,
     )
 
 

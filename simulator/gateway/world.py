@@ -42,7 +42,9 @@ class World:
         self.board = Board(self.market)
         today = now.astimezone(NEW_YORK).date()
         self.history = History(self.market.universe, self.market.spot, seed, today)
-        self._futures = [one for row in self.market.universe for one in self.directory.futures(row.symbol, now)]
+        self._futures = [
+            one for row in self.market.universe for one in self.directory.futures(row.symbol, now)
+        ]
         self._days = {symbol: Day(price, price, price) for symbol, price in self._levels()}
 
     @property
@@ -58,9 +60,18 @@ class World:
             day = self._days[symbol]
             day.high, day.low = max(day.high, price), min(day.low, price)
 
-    def day(self, local_symbol: str) -> Day:
-        """The day of an underlying, or of a future that was listed when the world began."""
-        return self._days[local_symbol]
+    def day(self, instrument: Instrument) -> Day:
+        """The day of an underlying or a future; that of a future listed later begins with the first look at it."""
+        if instrument.local_symbol not in self._days:
+            self._futures.append(instrument)
+            self._days[instrument.local_symbol] = Day(*[self.future_price(instrument)] * 3)
+        return self._days[instrument.local_symbol]
+
+    def previous_close(self, instrument: Instrument) -> float:
+        """Yesterday's close; a future closed where its day began."""
+        if instrument.is_future:
+            return self.day(instrument).open
+        return self.history.previous_close(instrument.symbol)
 
     def future_price(self, instrument: Instrument) -> float:
         """The forward for the future's settlement: the one that prices the options of its month."""

@@ -1,6 +1,7 @@
 """The simulated gateway against the real client library over TCP, and against raw bytes where a client can't go."""
 
 import json
+import socket
 import subprocess
 import sys
 import warnings
@@ -389,6 +390,62 @@ def test_contracts_are_found_by_symbol_and_qualified():
     play(scene)
 
 
+def test_vix_futures_are_found_by_symbol_and_settle_with_the_options_held():
+    async def scene(gateway, client, errors):
+        found = await client.reqContractDetailsAsync(ib.Contract(symbol="VIX", secType="FUT", currency="USD"))
+        settled = {row.realExpirationDate for row in found}
+        held = {one.localSymbol[6:12] for one in routed(client, "OPT", "VIX")}
+        assert held
+        assert held <= {day[2:] for day in settled}
+        for row in found:
+            one = row.contract
+            assert (one.tradingClass, one.multiplier, one.exchange, one.secType) == (
+                "VX",
+                "1000",
+                "CFE",
+                "FUT",
+            )
+            assert one.lastTradeDateOrContractMonth == row.realExpirationDate
+            assert (row.underSymbol, row.underSecType, row.contractMonth) == (
+                "VIX",
+                "IND",
+                row.realExpirationDate[:6],
+            )
+        (same,) = await client.reqContractDetailsAsync(ib.Contract(conId=found[0].contract.conId))
+        assert same.contract == found[0].contract
+        first = await client.reqContractDetailsAsync(ib.Future("VIX", found[0].contractMonth, "CFE"))
+        assert [row.contract.conId for row in first] == [found[0].contract.conId]
+
+    play(scene)
+
+
+@pytest.mark.parametrize("wanted", [ib.Future("VIX", exchange="SMART"), ib.Future("KO", exchange="CFE")])
+def test_a_future_that_is_not_listed_is_answered_by_200(wanted: ib.Contract):
+    async def scene(gateway, client, errors):
+        assert await client.reqContractDetailsAsync(wanted) == []
+        assert 200 in errors.codes()
+
+    play(scene, positions=1)
+
+
+def test_a_vix_future_ticks_the_forward_of_the_options_that_settle_with_it():
+    async def scene(gateway, client, errors):
+        (option, *_) = routed(client, "OPT", "VIX")
+        found = await client.reqContractDetailsAsync(ib.Future("VIX", exchange="CFE"))
+        future = next(row.contract for row in found if row.realExpirationDate[2:] == option.localSymbol[6:12])
+        on_option, on_future = client.reqMktData(option), client.reqMktData(future)
+        await until(lambda: on_option.modelGreeks and on_future.bid > 0 and on_future.last > 0)
+        forward = on_option.modelGreeks.undPrice
+        assert on_future.bid - 0.05 < forward < on_future.ask + 0.05
+        assert 0.05 <= round(on_future.ask - on_future.bid, 2) <= 0.15
+        assert on_future.close > 0
+        calm = on_future.bid
+        gateway.crash()
+        await until(lambda: on_future.bid > 1.2 * calm)
+
+    play(scene)
+
+
 def test_an_unknown_contract_is_answered_by_200():
     async def scene(gateway, client, errors):
         assert await client.reqContractDetailsAsync(ib.Stock("NOSUCH", "SMART", "USD")) == []
@@ -595,6 +652,15 @@ def test_accounts_come_before_the_next_id_and_the_farm_notices():
         assert second == ["9", "1", "1"]
         assert third[:4] == ["4", "2", "-1", "2104"]
         assert len(third) == 6
+
+    converse(scene)
+
+
+def test_small_messages_leave_without_waiting_for_more():
+    async def scene(gateway, peer):
+        await peer.fields()
+        accepted = gateway.sessions[0]._stream.extra(anyio.abc.SocketAttribute.raw_socket)
+        assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
 
     converse(scene)
 

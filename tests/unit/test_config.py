@@ -152,7 +152,6 @@ def test_a_tagged_scalar_is_refused_without_a_traceback(value):
     complaint(f"ibkr: {{port: {value}}}")
 
 
-@pytest.mark.xfail(strict=True, reason="the key is written as it is (L4)")
 def test_a_key_with_a_line_break_makes_a_message_of_one_line():
     complaint('"a\\nb": 1')
 

@@ -343,7 +343,7 @@ def test_parity_of_the_quotes_comes_next():
 
 
 def test_the_parity_forward_is_the_median_of_the_strikes():
-    held = pairs(6300, 6400, forward=6450.0) + pairs(6500, forward=6450.0, shift=300.0)
+    held = pairs(6500, forward=6450.0, shift=300.0) + pairs(6300, 6400, forward=6450.0)
     assert forward_of(book(*held)) == pytest.approx(6450.0)
 
 

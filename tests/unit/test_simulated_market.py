@@ -5,13 +5,13 @@ from datetime import UTC, date, datetime, timedelta
 import numpy as np
 import pytest
 
-from simulator.expiries import listed, third_friday, zero_day
+from simulator.expiries import listed, listed_futures, third_friday, zero_day
 from simulator.gateway.account import Account
 from simulator.gateway.contracts import Instrument
 from simulator.gateway.quotes import computations, half_spread
 from simulator.gateway.world import World
 from simulator.portfolio import build_portfolio
-from simulator.trading_days import NEW_YORK, is_trading_day
+from simulator.trading_days import is_trading_day
 from simulator.universe import RATE, UNIVERSE
 
 NOW = datetime(2026, 11, 24, 15, 0, tzinfo=UTC)
@@ -240,48 +240,6 @@ def test_volatility_history_ends_at_the_level_of_the_day():
     assert 0.08 < min(bar.close for bar in bars) < max(bar.close for bar in bars) < 1.5
 
 
-@pytest.mark.parametrize("seed", [1, 7, 23])
-def test_the_worst_case_costs_an_eighth_of_the_account_at_first_and_more_than_the_limit_after_a_crash(
-    seed: int,
-):
-    world, account = a_world(24, seed)
-    before = account.worst_case() / account.figures().net_liquidation
-    world.market.shock(-0.08, 0.10)
-    world.board.refresh_all()
-    after = account.worst_case() / account.figures().net_liquidation
-    assert 0.11 < before < 0.13
-    assert after > 0.165
-
-
-def test_the_account_is_a_premium_sellers_and_of_a_quarter_million():
-    world, account = a_world()
-    units = np.zeros(len(world.board))
-    spots = np.array([world.spot(one.symbol) for one in world.board.instruments])
-    for held in account.positions:
-        if held.instrument.is_option:
-            units[world.board.row(held.instrument)] += 100 * held.quantity
-    assert (world.board.view.vega * units).sum() < 0
-    assert (world.board.view.gamma * units * spots**2).sum() < 0
-    assert (world.board.view.theta * units).sum() > 0
-    assert 180_000 < account.figures().net_liquidation < 320_000
-
-
-def test_the_default_account_holds_what_it_should():
-    portfolio = build_portfolio(24, 7, NOW)
-    options = [row for row in portfolio.holdings if row.expiry]
-    today = NOW.astimezone(NEW_YORK).date()
-    assert len(portfolio.holdings) == 24
-    assert any(row.expiry.day == today for row in options)
-    assert {"SPX", "SPXW", "VIX"} <= {row.expiry.trading_class for row in options}
-    assert any(
-        row.expiry.at > dividend.at > NOW
-        for row in options
-        for dividend in portfolio.dividends.get(row.underlying, ())
-    )
-    assert any(row.expiry.at > portfolio.earnings.get(row.underlying, row.expiry.at) for row in options)
-    assert {row.underlying for row in portfolio.holdings if not row.expiry} >= {"SPY", "AAPL"}
-
-
 @pytest.mark.parametrize("count", [1, 5, 500])
 def test_an_account_has_as_many_different_positions_as_asked(count: int):
     holdings = build_portfolio(count, 3, NOW).holdings
@@ -317,3 +275,37 @@ def test_expiries_follow_the_exchanges_conventions():
     assert not is_trading_day(date(2026, 11, 26))
     assert date(2026, 12, 24) in {row.day for row in rows}  # Christmas Day is a Friday
     assert date(2026, 12, 25) not in {row.day for row in rows}
+
+
+def test_vix_futures_settle_with_the_options_of_their_month_and_trade_until_then():
+    vix = next(row for row in UNIVERSE if row.symbol == "VIX")
+    options, futures = listed(vix, NOW), listed_futures(vix, NOW)
+    assert {row.at for row in options} < {row.at for row in futures}
+    assert all(row.day.weekday() == 2 and row.last_trade == row.day for row in futures)
+    assert listed_futures(SPX, NOW) == ()
+
+
+def test_a_vix_future_is_quoted_around_the_forward_that_prices_the_options():
+    world, account = a_world()
+    futures = {row.expiry.day: row for row in world.directory.futures("VIX", NOW)}
+    held = [row.instrument for row in account.positions if row.instrument.symbol == "VIX"]
+    assert held
+    for _ in range(2):
+        for option in held:
+            quote = world.quote(futures[option.expiry.day])
+            forward = world.board.view.forward[world.board.row(option)]
+            assert quote.bid < forward < quote.ask
+            assert quote.mid == pytest.approx(forward, abs=0.05)
+        world.market.shock(-0.08, 0.10)
+        world.board.refresh_all()
+
+
+def test_a_future_listed_after_the_world_began_has_a_day_as_well():
+    world, _ = a_world()
+    later = world.directory.futures("VIX", NOW + timedelta(days=60))[-1]
+    day = world.day(later)
+    assert day.open == world.previous_close(later) == pytest.approx(world.future_price(later))
+    world.market.shock(-0.08, 0.10)
+    world.note_extremes()
+    assert world.day(later).high == pytest.approx(world.future_price(later))
+    assert world.day(later).high > day.open

@@ -1,0 +1,276 @@
+"""The loss rule and its states: unknown never passes and never clears, and a crossing is told once (D10)."""
+
+import math
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from bot.alert_text import alert_replies
+from engine.alerts import AlertStatus, Change, advance, portfolio_loss
+from engine.analysis import analyse
+from engine.model import AlertState, Kind, Severity, Underlying
+from engine.settings import RiskLimits
+from tests.unit.books import AS_OF, MARKET, SETTINGS, holding, option, snapshot
+
+LIMITS = RiskLimits()
+DARK = Underlying("DARK", Kind.STOCK, None)
+SWAN = ("portfolio_loss", "Black Swan")
+CRITICAL, WARNING, BETWEEN, SAFE = 10_000.0, 16_000.0, 21_000.0, 25_000.0
+"""Net liquidations at which a Black Swan (2000 lost) costs 20 %, 12.5 %, 9.5 % and 8 %."""
+
+
+def report(net_liquidation=SAFE, *more, **facts):
+    """100 AAA at 100; only a Black Swan comes near a limit."""
+    market = MARKET | {"DARK": DARK}
+    return analyse(
+        snapshot([holding("AAA", 100.0), *more], market, net_liquidation=net_liquidation, **facts), SETTINGS
+    )
+
+
+def dark():
+    return holding("DARK", 1.0, Kind.STOCK)
+
+
+def stale(net_liquidation):
+    market = {"AAA": replace(MARKET["AAA"], spot_as_of=AS_OF - timedelta(minutes=10))}
+    return analyse(snapshot([holding("AAA", 100.0)], market, net_liquidation=net_liquidation), SETTINGS)
+
+
+def swan(of, **words):
+    return next(finding for finding in portfolio_loss(of, LIMITS, **words) if finding.subject == "Black Swan")
+
+
+def told(*reports):
+    """The changes of the Black Swan's status over the reports, in order; None where there is nothing to tell."""
+    known, changes = {}, []
+    for i, one in enumerate(reports):
+        statuses, transitions = advance(known, portfolio_loss(one, LIMITS), AS_OF + timedelta(minutes=i))
+        known |= {(status.rule, status.subject): status for status in statuses}
+        changes.append(next((t.change for t in transitions if t.after.subject == "Black Swan"), None))
+    return changes, known[SWAN]
+
+
+# The rule
+
+
+@pytest.mark.parametrize(
+    ("net_liquidation", "severity", "recovered"),
+    [
+        (CRITICAL, Severity.CRITICAL, False),
+        (WARNING, Severity.WARNING, False),
+        (BETWEEN, None, False),
+        (SAFE, None, True),
+    ],
+)
+def test_a_loss_is_judged_against_both_limits(net_liquidation, severity, recovered):
+    finding = swan(report(net_liquidation))
+    assert (finding.severity, finding.recovered, finding.unknown) == (severity, recovered, None)
+    assert finding.loss == pytest.approx(2_000.0) and finding.share == pytest.approx(2_000 / net_liquidation)
+
+
+def test_a_loss_of_the_limit_itself_does_not_break_it():
+    assert swan(report(20_000.0)).severity is None
+
+
+def test_a_finding_names_the_limit_it_broke_as_an_amount():
+    finding = swan(report(CRITICAL))
+    assert (finding.limit, finding.limit_share) == (pytest.approx(1_500.0), 0.15)
+    assert swan(report(WARNING)).limit == pytest.approx(1_600.0)
+
+
+def test_a_finding_names_the_three_positions_that_lose_most():
+    more = [holding("AAA", n, id=f"AAA{n:g}") for n in (1.0, 3.0, 2.0, -5.0)]
+    assert [row.id for row in swan(report(CRITICAL, *more)).causes] == ["AAA", "AAA3", "AAA2"]
+
+
+def test_there_is_one_finding_for_each_scenario():
+    assert len(portfolio_loss(report(), LIMITS)) == 16
+
+
+@pytest.mark.parametrize(
+    ("of", "reason"),
+    [
+        (report(SAFE, dark()), "1 position can't be valued: DARK"),
+        (report(SAFE, complete=False), "the account has not arrived whole"),
+        (stale(SAFE), "stale prices: AAA"),
+        (
+            analyse(snapshot([dark()], {"DARK": DARK}), SETTINGS),
+            "neither net liquidation nor market value is known",
+        ),
+        (
+            analyse(snapshot([dark()], {"DARK": DARK}, net_liquidation=SAFE), SETTINGS),
+            "1 position can't be valued: DARK",
+        ),
+        (report(SAFE, holding("AAA", 1.0, currency="JPY", id="J")), "1 position can't be valued: J"),
+    ],
+    ids=["no price", "incomplete", "stale", "no basis", "nothing valued", "no rate"],
+)
+def test_what_is_unknown_never_passes(of, reason):
+    changes, status = told(of)
+    assert swan(of).unknown == reason
+    assert changes == [Change.BLIND] and status.state is AlertState.UNKNOWN
+
+
+def test_an_empty_account_that_is_not_whole_never_passes():
+    changes, status = told(analyse(snapshot([], complete=False), SETTINGS))
+    assert changes == [Change.BLIND] and status.state is AlertState.UNKNOWN
+
+
+def test_a_link_that_is_down_never_passes():
+    finding = swan(report(SAFE), blind="the link is down")
+    assert finding.unknown == "the link is down"
+
+
+def test_an_option_s_missing_spot_never_passes():
+    finding = swan(report(SAFE, option("DARK", 10, "P", iv=0.3)))
+    assert finding.unknown is not None
+
+
+@pytest.mark.parametrize("of", [report(CRITICAL, dark()), report(CRITICAL, complete=False), stale(CRITICAL)])
+def test_a_breach_that_the_known_inputs_show_fires_and_names_what_is_missing(of):
+    changes, status = told(of)
+    assert changes == [Change.FIRED] and status.state is AlertState.FIRING
+    assert swan(of).severity is Severity.CRITICAL and swan(of).unknown
+
+
+# The states
+
+
+def test_an_alert_is_told_once_for_a_crossing():
+    assert told(*[report(WARNING)] * 3)[0] == [Change.FIRED, None, None]
+
+
+def test_a_worse_loss_escalates_once():
+    changes, status = told(report(WARNING), report(CRITICAL), report(CRITICAL))
+    assert changes == [Change.FIRED, Change.ESCALATED, None]
+    assert status.severity is Severity.CRITICAL and status.episode == 1
+
+
+def test_a_critical_alert_that_eases_to_a_warning_is_not_told_again_when_it_worsens():
+    assert told(report(CRITICAL), report(WARNING), report(CRITICAL))[0] == [Change.FIRED, None, None]
+
+
+def test_an_alert_ends_under_ninety_percent_of_the_lowest_limit():
+    changes, status = told(report(CRITICAL), report(BETWEEN), report(SAFE), report(SAFE))
+    assert changes == [Change.FIRED, None, Change.CLEARED, None]
+    assert (status.state, status.severity, status.since) == (
+        AlertState.OK,
+        None,
+        AS_OF + timedelta(minutes=2),
+    )
+
+
+def test_a_loss_that_hovers_at_the_limit_is_told_once():
+    assert told(*[report(WARNING), report(BETWEEN)] * 4)[0] == [Change.FIRED, *[None] * 7]
+
+
+def test_a_new_crossing_after_recovery_is_a_new_episode():
+    changes, status = told(report(CRITICAL), report(SAFE), report(CRITICAL))
+    assert changes == [Change.FIRED, Change.CLEARED, Change.FIRED] and status.episode == 2
+
+
+@pytest.mark.parametrize("blind", [report(SAFE, dark()), report(SAFE, complete=False), stale(SAFE)])
+def test_unknown_never_clears_a_firing_alert(blind):
+    changes, status = told(report(CRITICAL), blind, blind)
+    assert changes == [Change.FIRED, None, None] and status.state is AlertState.FIRING
+
+
+def test_a_firing_alert_ends_when_everything_is_known_again():
+    assert told(report(CRITICAL), report(SAFE, dark()), report(SAFE))[0] == [
+        Change.FIRED,
+        None,
+        Change.CLEARED,
+    ]
+
+
+def test_unknown_is_said_once_and_ends_without_a_word():
+    changes, status = told(report(SAFE, dark()), report(SAFE, dark()), report(SAFE))
+    assert changes == [Change.BLIND, None, None] and status.state is AlertState.OK
+
+
+def test_unknown_can_turn_into_an_alert():
+    assert told(report(SAFE, dark()), report(CRITICAL, dark()))[0] == [Change.BLIND, Change.FIRED]
+
+
+def firing(subject):
+    status = AlertStatus("portfolio_loss", subject, AlertState.FIRING, Severity.WARNING, AS_OF, 1)
+    return {("portfolio_loss", subject): status}
+
+
+def test_an_alert_on_a_scenario_that_is_run_no_more_ends():
+    statuses, transitions = advance(firing("Earnings Miss TSLA"), portfolio_loss(report(), LIMITS), AS_OF)
+    assert [t.after.subject for t in transitions if t.change is Change.CLEARED] == ["Earnings Miss TSLA"]
+    assert {s.state for s in statuses} == {AlertState.OK}
+
+
+def test_an_alert_on_a_scenario_that_is_run_no_more_stays_while_nothing_can_be_judged():
+    findings = portfolio_loss(report(SAFE, complete=False), LIMITS)
+    _, transitions = advance(firing("Earnings Miss TSLA"), findings, AS_OF)
+    assert not any(t.change is Change.CLEARED for t in transitions)
+
+
+def test_an_alert_of_another_rule_is_left_alone():
+    other = AlertStatus("vega", "book", AlertState.FIRING, Severity.WARNING, AS_OF, 1)
+    statuses, _ = advance({("vega", "book"): other}, portfolio_loss(report(), LIMITS), AS_OF)
+    assert "vega" not in {status.rule for status in statuses}
+
+
+# The words
+
+
+def words(before, now):
+    known = {(s.rule, s.subject): s for s in advance({}, portfolio_loss(before, LIMITS), AS_OF)[0]}
+    _, transitions = advance(known, portfolio_loss(now, LIMITS), AS_OF)
+    return alert_replies(transitions, now)
+
+
+def test_an_alert_says_the_scenario_the_loss_the_limit_and_the_cause():
+    ((severity, reply),) = words(report(SAFE), report(CRITICAL))
+    assert severity is Severity.CRITICAL
+    assert "CRITICAL: Black Swan would lose 2,000 USD (20.0 %)" in reply.html
+    assert "limit 15.0 % of net liquidation: 1,500" in reply.html
+    assert "caused by AAA -2.0k" in reply.html
+
+
+def test_an_alert_on_part_of_the_book_says_that_it_may_be_worse():
+    ((_, reply),) = words(report(SAFE, dark()), report(CRITICAL, dark()))
+    assert "it may be worse: 1 position can&#x27;t be valued: DARK" in reply.html
+
+
+def test_everything_of_one_severity_goes_into_one_message():
+    replies = words(report(SAFE), report(1_000.0))
+    assert [severity for severity, _ in replies] == [Severity.CRITICAL]
+    assert "over the limit too: " in replies[0][1].html
+
+
+def test_blindness_is_one_message_for_all_scenarios():
+    ((severity, reply),) = words(report(SAFE), report(SAFE, dark()))
+    assert severity is None and "can't be judged" in reply.html and "DARK" in reply.html
+
+
+def test_recovery_is_told_without_alarm():
+    ((severity, reply),) = words(report(CRITICAL), report(SAFE))
+    assert severity is None and "Black Swan" in reply.html
+
+
+def test_nothing_to_tell_is_no_message():
+    assert words(report(CRITICAL), report(CRITICAL)) == []
+
+
+def test_names_in_an_alert_are_escaped():
+    bad = holding("AAA", 1_000.0, id="<b>&", underlying="AAA")
+    bad = replace(bad, contract=replace(bad.contract, symbol="<b>&"))
+    ((_, reply),) = words(report(1e9), report(SAFE, bad))
+    assert "&lt;b&gt;&amp;" in reply.html and "<b>&" not in reply.html
+
+
+def test_an_unknown_share_is_never_a_pass():
+    finding = replace(swan(report(SAFE)), share=None, loss=None, severity=None, unknown="x", recovered=False)
+    (status,), _ = advance(firing("Black Swan"), [finding], AS_OF)
+    assert status.state is AlertState.FIRING
+
+
+def test_a_loss_is_never_nan():
+    for finding in portfolio_loss(report(SAFE, dark()), LIMITS):
+        assert finding.loss is None or not math.isnan(finding.loss)

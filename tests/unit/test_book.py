@@ -1,0 +1,142 @@
+"""The live Book: facts in, Snapshots out, and nothing that arrives late or twice spoils what is known."""
+
+from datetime import date, timedelta
+
+import pytest
+
+from engine.book import Book, Holding, Quote
+from engine.model import Account, BrokerView, DataMode, Dividend, Kind
+from engine.snapshot_file import dump_snapshot, load_snapshot
+from tests.unit.books import AS_OF, MONTHLY, holding, option
+
+LATER = AS_OF + timedelta(seconds=1)
+
+
+def held(position, quantity=1.0):
+    return Holding(position.id, position.contract, quantity, "DU1", 5.0)
+
+
+PUT, STOCK = option("SPY", 640, "P", id="put"), holding("AAA")
+
+
+@pytest.fixture
+def book():
+    book = Book()
+    book.hold([held(PUT), held(STOCK)])
+    book.set_underlying("SPY", Kind.ETF)
+    return book
+
+
+def frozen(book, i=0):
+    return book.freeze(AS_OF).positions[i]
+
+
+def test_a_new_book_is_not_complete():
+    snapshot = Book("EUR").freeze(AS_OF)
+    assert not snapshot.complete and snapshot.positions == () and snapshot.base_currency == "EUR"
+
+
+def test_an_underlying_that_nobody_described_is_there_without_a_price(book):
+    underlyings = book.freeze(AS_OF).underlyings
+    assert underlyings["SPY"].kind is Kind.ETF
+    assert (underlyings["AAA"].kind, underlyings["AAA"].spot) == (Kind.STOCK, None)
+
+
+def test_a_quote_is_in_the_next_snapshot_with_its_time(book):
+    book.set_quote("put", Quote(8.0, 8.1, 7.9, 7.5, DataMode.DELAYED, LATER))
+    position = frozen(book)
+    assert (position.bid, position.ask, position.last, position.data) == (8.0, 8.1, 7.9, DataMode.DELAYED)
+    assert position.as_of == LATER
+
+
+def test_a_snapshot_does_not_change_when_the_book_does(book):
+    before = book.freeze(AS_OF)
+    book.set_spot("SPY", 640.0, DataMode.LIVE, LATER)
+    book.set_quote("put", Quote(8.0, 8.1))
+    book.set_account(1e5, Account(cash=1.0), {"EUR": 1.1})
+    book.hold([])
+    assert before.underlyings["SPY"].spot is None and len(before.positions) == 2
+    assert before.positions[0].bid is None and before.fx == {} and before.net_liquidation is None
+
+
+def test_a_known_position_keeps_its_prices_when_its_quantity_changes(book):
+    book.set_quote("put", Quote(8.0, 8.1))
+    book.hold([held(PUT, -3.0)])
+    (position,) = book.freeze(AS_OF).positions
+    assert (position.quantity, position.bid) == (-3.0, 8.0)
+
+
+def test_a_position_that_is_gone_is_gone(book):
+    book.hold([held(STOCK)])
+    assert [position.id for position in book.freeze(AS_OF).positions] == [STOCK.id]
+
+
+@pytest.mark.parametrize("say", [
+    lambda book: book.set_quote("gone", Quote(1.0, 2.0)),
+    lambda book: book.set_model("gone", BrokerView(iv=0.2)),
+    lambda book: book.set_portfolio_mark("gone", 1.0, AS_OF),
+    lambda book: book.set_spot("GONE", 1.0, DataMode.LIVE, AS_OF),
+    lambda book: book.remember_sigmas({"gone": 0.2}),
+])  # fmt: skip
+def test_what_is_said_of_something_unknown_changes_nothing(book, say):
+    before = book.freeze(AS_OF)
+    say(book)
+    assert book.freeze(AS_OF) == before
+
+
+def test_the_broker_s_model_and_its_portfolio_mark_live_side_by_side(book):
+    book.set_portfolio_mark("put", 8.04, AS_OF)
+    book.set_model("put", BrokerView(mark=99.0, iv=0.158, delta=-0.47))
+    assert frozen(book).broker == BrokerView(mark=8.04, iv=0.158, delta=-0.47)
+    book.set_portfolio_mark("put", 8.05, LATER)
+    assert frozen(book).broker == BrokerView(mark=8.05, iv=0.158, delta=-0.47)
+
+
+def test_without_a_quote_the_time_is_that_of_the_portfolio_mark(book):
+    book.set_portfolio_mark("put", 8.04, LATER)
+    assert frozen(book).as_of == LATER
+    book.set_quote("put", Quote(8.0, 8.1, at=AS_OF))
+    assert frozen(book).as_of == AS_OF
+
+
+def test_a_remembered_sigma_outlives_its_quote(book):
+    book.remember_sigmas({"put": 0.21})
+    book.set_quote("put", Quote())
+    assert frozen(book).last_good_iv == 0.21
+
+
+def test_facts_of_an_underlying_do_not_push_each_other_out(book):
+    book.set_spot("SPY", 640.0, DataMode.FROZEN, LATER)
+    book.set_iv30("SPY", 0.16)
+    book.set_dividends("SPY", (Dividend(date(2026, 9, 18), 1.9),))
+    book.set_forward("SPY", MONTHLY, 641.0)
+    book.set_forward("SPY", date(2026, 9, 18), 642.0)
+    book.set_underlying("SPY", Kind.ETF)
+    spy = book.freeze(AS_OF).underlyings["SPY"]
+    assert (spy.spot, spy.spot_as_of, spy.data, spy.iv30) == (640.0, LATER, DataMode.FROZEN, 0.16)
+    assert spy.forwards == {MONTHLY: 641.0, date(2026, 9, 18): 642.0} and len(spy.dividends) == 1
+
+
+def test_the_book_waits_for_the_prices_that_its_options_and_stocks_need(book):
+    assert book.awaits_prices
+    book.set_spot("SPY", 640.0, DataMode.LIVE, AS_OF)
+    assert book.awaits_prices
+    book.set_underlying("AAA", Kind.STOCK)
+    book.set_spot("AAA", 100.0, DataMode.LIVE, AS_OF)
+    assert not book.awaits_prices
+
+
+def test_every_change_is_counted(book):
+    before = book.changes
+    book.set_quote("put", Quote(8.0, 8.1))
+    book.set_spot("SPY", 640.0, DataMode.LIVE, AS_OF)
+    assert book.changes == before + 2
+
+
+def test_a_live_snapshot_comes_back_from_its_file(book):
+    book.complete = True
+    book.set_account(1e5, Account(cash=1.0, initial_margin=2.0), {"EUR": 1.1})
+    book.set_spot("SPY", 640.0, DataMode.LIVE, LATER)
+    book.set_quote("put", Quote(8.0, 8.1, 7.9, 7.5, DataMode.LIVE, LATER))
+    snapshot = book.freeze(AS_OF)
+    assert load_snapshot(dump_snapshot(snapshot)) == snapshot
