@@ -44,10 +44,10 @@ run: setup
 	@$(BIN)/riskbot run
 
 test: dev
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest -n auto --dist worksteal
 
 quick: dev
-	@$(BIN)/python -m pytest -m "not slow"
+	@$(BIN)/python -m pytest -n auto --dist worksteal -m "not slow"
 
 check: dev
 	@$(BIN)/ruff format --check .

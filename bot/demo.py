@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Final
 
 import anyio
 from pydantic import SecretStr
@@ -15,6 +16,9 @@ from bot.config import Config, TelegramSettings
 from bot.player import USER_ID, Turn, play
 from bot.world import World, running_world
 from engine.settings import DatabaseSettings, IbkrSettings
+
+EMBEDDED_RATE: Final = 0.04
+"""The interest rate of the embedded market."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +57,9 @@ def demo_config(config: Config, world: World, folder: Path, cycle_s: float) -> C
             ),
             "database": DatabaseSettings(url=f"sqlite:///{folder}/riskbot.sqlite3"),
             "schedule": config.schedule.model_copy(update={"always_open": True, "refresh_interval": 5.0}),
-            "data": config.data.model_copy(update={"snapshot_interval": cycle_s}),
+            "data": config.data.model_copy(
+                update={"snapshot_interval": cycle_s, "risk_free_rate": EMBEDDED_RATE}
+            ),
         }
     )
 

@@ -14,7 +14,7 @@ from bot.desk import Desk, View
 from engine.book import Book
 from engine.broker import Link
 from engine.errors import LinkDown, RequestError
-from engine.model import IvSource
+from engine.model import IvSource, MarkSource
 from engine.reports.document import report_json
 from engine.snapshot_file import dump_snapshot
 
@@ -53,14 +53,11 @@ async def settled_view(desk: Desk) -> View:
 
 
 def _priced(view: View) -> bool:
-    """Whether every option has a sigma of its mark or of the broker, and nothing is left out."""
+    """Whether every option has a quote and a sigma of its mark or of the broker, and nothing is left out."""
     own = {IvSource.MARK, IvSource.BROKER, IvSource.GIVEN}
-    options = [
-        position
-        for position in view.report.positions
-        if position.right is not None and (position.dte or 0) >= 0
-    ]
-    return not view.report.quality.left_out and all(position.iv_source in own for position in options)
+    options = [one for one in view.report.positions if one.right is not None and (one.dte or 0) >= 0]
+    quoted = all(one.mark_source is MarkSource.QUOTE for one in options)
+    return not view.report.quality.left_out and quoted and all(one.iv_source in own for one in options)
 
 
 async def write_snapshot(config: Config, out: Path, report_out: Path | None) -> None:

@@ -45,6 +45,8 @@ TOGETHER_S: Final = 5.0
 SENTINELS: Final = frozenset({-1.0, -2.0})
 """How the broker writes "none" (D10)."""
 WIDEST_ALWAYS_SANE: Final = 0.25
+TIGHT: Final = 0.2
+"""A forward is taken from quotes whose bid and ask are at most this share of their middle apart."""
 IDENTIFIED_ABOVE: Final = 0.001
 """In the money, a time value under this share of spot does not identify a volatility (D7)."""
 
@@ -181,8 +183,14 @@ class _Marking:
         return row
 
     def _linear(self, row: _Row) -> _Row:
-        """A position whose value is its own price: its mark, else the underlying's spot."""
+        """A position whose value is its own price: its mark, else the underlying's spot, of a currency its exchange rate."""
         contract, underlying = row.contract, row.underlying
+        if (
+            math.isnan(row.mark)
+            and contract.kind is Kind.CASH
+            and contract.currency == self.snapshot.base_currency
+        ):
+            row.mark, row.mark_source = _positive(self.snapshot.fx.get(contract.symbol)), MarkSource.BROKER
         if math.isnan(row.mark) and underlying is not None and contract.kind not in UNSHOCKED_KINDS:
             forward = underlying.forwards.get(contract.expiry) if contract.expiry else underlying.spot
             row.mark, row.mark_source = _positive(forward), MarkSource.MODEL
@@ -252,7 +260,7 @@ class _Marking:
                 contract.expiry,
                 contract.settlement,
             )
-            middle = sane_mid(other)
+            middle = sane_mid(other, TIGHT)
             if (
                 held.is_option
                 and same
@@ -307,6 +315,7 @@ class _Marking:
             and not math.isnan(row.mark)
             and not math.isnan(row.spot)
             and self._together(row)
+            and (row.mark_source is not MarkSource.LAST or row.position.data in CLOSED_MODES)
             and _identified(row)
         )
 
@@ -459,12 +468,15 @@ def market_mark(position: Position) -> tuple[float, MarkSource | None]:
     return math.nan, None
 
 
-def sane_mid(position: Position) -> float | None:
-    """The middle of bid and ask where they can be a market: 0 <= bid <= ask, and not absurdly wide. A bid of 0 is a bid."""
+def sane_mid(position: Position, widest: float = 1.0) -> float | None:
+    """The middle of bid and ask where they can be a market, else None. A bid of 0 is a bid.
+
+    They can when 0 <= bid <= ask and they are at most `widest` times their middle apart, or 0.25 for what costs next to nothing.
+    """
     bid, ask = position.bid, position.ask
     if bid is None or ask is None or not 0.0 <= bid <= ask or ask <= 0.0:
         return None
-    too_wide = ask - bid > max(WIDEST_ALWAYS_SANE, (bid + ask) / 2.0)
+    too_wide = ask - bid > max(WIDEST_ALWAYS_SANE, widest * (bid + ask) / 2.0)
     return None if too_wide else (bid + ask) / 2.0
 
 

@@ -4,23 +4,25 @@ import asyncio
 import os
 import signal
 import threading
+from collections.abc import Callable
 from contextlib import suppress
 
 import anyio
 
 
-async def live(*, with_stdin: bool) -> None:
-    """Return on SIGINT or SIGTERM; with `with_stdin` also when standard input, a pipe of the parent's, closes."""
+async def live(ready: Callable[[], None], *, with_stdin: bool) -> None:
+    """Call `ready` once signals are listened for; return on SIGINT or SIGTERM.
+
+    With `with_stdin` also when standard input, a pipe of the parent's, closes.
+    """
     async with anyio.create_task_group() as tasks:
-        tasks.start_soon(_until_signal, tasks.cancel_scope)
         if with_stdin:
             tasks.start_soon(_until_stdin_ends, tasks.cancel_scope)
-
-
-async def _until_signal(scope: anyio.CancelScope) -> None:
-    with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
-        async for _ in signals:
-            scope.cancel()
+        with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+            ready()
+            async for _ in signals:
+                tasks.cancel_scope.cancel()
+                break
 
 
 async def _until_stdin_ends(scope: anyio.CancelScope) -> None:

@@ -27,9 +27,9 @@ def report_document(report: RiskReport) -> dict[str, Any]:
         "complete": report.complete,
         "base_currency": report.base_currency,
         "net_liquidation": report.net_liquidation,
-        "basis": report.basis,
+        "basis": _finite(report.basis),
         "basis_name": report.basis_name,
-        "value": report.value,
+        "value": _finite(report.value),
         "scenarios": [_scenario(result, report.ids) for result in report.scenarios],
         "matrix": {
             "spot": list(report.matrix.spot),
@@ -61,9 +61,9 @@ def _scenario(result: ScenarioResult, ids: tuple[str, ...]) -> dict[str, Any]:
         "name": result.name,
         "leg": result.leg,
         "note": result.note,
-        "pnl": result.pnl,
-        "pct": result.pct,
-        "value": result.value,
+        "pnl": _finite(result.pnl),
+        "pct": _finite(result.pct),
+        "value": _finite(result.value),
         "worst": _named(result.worst),
         "best": _named(result.best),
         "greeks_after": _exposure(result.greeks),
@@ -95,8 +95,13 @@ def _numbers(column: Floats) -> list[float | None]:
     return [value if math.isfinite(value) else None for value in column.tolist()]
 
 
+def _finite(value: float | None) -> float | None:
+    """`value`, or None where it is too absurd for JSON."""
+    return value if value is not None and math.isfinite(value) else None
+
+
 def _named(named: NamedPnl | None) -> dict[str, Any] | None:
-    return None if named is None else {"id": named.id, "pnl": named.pnl}
+    return None if named is None else {"id": named.id, "pnl": _finite(named.pnl)}
 
 
 def _remark(remark: Remark) -> dict[str, str]:

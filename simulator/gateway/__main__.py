@@ -38,9 +38,12 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 async def _serve(config: GatewayConfig, *, exit_with_stdin: bool) -> None:
     async with running_gateway(config) as gateway:
-        print(json.dumps({"port": gateway.port, "account": gateway.account.name}), flush=True)
-        _note(f"{config.positions} positions, seed {config.seed}, at {config.host}:{gateway.port}")
-        await live(with_stdin=exit_with_stdin)
+
+        def announce() -> None:
+            print(json.dumps({"port": gateway.port, "account": gateway.account.name}), flush=True)
+            _note(f"{config.positions} positions, seed {config.seed}, at {config.host}:{gateway.port}")
+
+        await live(announce, with_stdin=exit_with_stdin)
 
 
 def _options(argv: Sequence[str] | None) -> argparse.Namespace:

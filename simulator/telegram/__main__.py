@@ -39,9 +39,12 @@ def note(text: str) -> None:
 
 async def _run(config: TelegramConfig, exit_with_stdin: bool) -> None:
     async with running_telegram(config) as server:
-        print(json.dumps({"port": server.port, "token": server.token}), flush=True)
-        note(f"open {server.url} in a browser")
-        await live(with_stdin=exit_with_stdin)
+
+        def announce() -> None:
+            print(json.dumps({"port": server.port, "token": server.token}), flush=True)
+            note(f"open {server.url} in a browser")
+
+        await live(announce, with_stdin=exit_with_stdin)
 
 
 def _parser() -> argparse.ArgumentParser:

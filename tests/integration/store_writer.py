@@ -70,7 +70,7 @@ def a_report(*runs, as_of=START):
         by_underlying={},
         scenarios=runs,
         matrix=Matrix((0.0,), (0.0,), np.zeros((1, 1))),
-        quality=Quality((), (), (), None),
+        quality=Quality((), (), (), (), None),
     )
 
 

@@ -254,6 +254,12 @@ def test_recovery_is_told_without_alarm():
     assert severity is None and "Black Swan" in reply.html
 
 
+def test_the_end_of_a_scenario_that_is_run_no_more_is_not_called_a_recovery():
+    _, transitions = advance(firing("Earnings Miss TSLA"), portfolio_loss(report(), LIMITS), AS_OF)
+    ((severity, reply),) = alert_replies([t for t in transitions if t.change is Change.CLEARED], report())
+    assert severity is None and "Earnings Miss TSLA" in reply.html and "Back under" not in reply.html
+
+
 def test_nothing_to_tell_is_no_message():
     assert words(report(CRITICAL), report(CRITICAL)) == []
 

@@ -357,7 +357,7 @@ def test_a_caption_keeps_whole_lines():
 # Buttons
 
 
-@given(st.lists(st.text(LETTERS, max_size=8), max_size=4))
+@given(st.lists(st.text(LETTERS, max_size=3), max_size=4))
 def test_a_button_s_data_comes_back(arguments):
     one = button("x", "positions", *arguments)
     assert len(one.data.encode()) <= 64

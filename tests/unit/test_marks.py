@@ -181,6 +181,11 @@ def test_an_iv30_that_is_no_volatility_is_not_used():
     assert done.iv_source == (IvSource.DEFAULT,)
 
 
+def test_a_last_trade_of_unknown_time_gives_no_sigma_while_the_market_is_open():
+    done = book(rich(bid=7.5, ask=None, last=30.0))
+    assert done.mark_source == (MarkSource.LAST,) and done.iv_source == (IvSource.BROKER,)
+
+
 def apart(seconds, **facts):
     market = {"SPY": replace(MARKET["SPY"], spot_as_of=AS_OF)}
     return book(rich(as_of=AS_OF - timedelta(seconds=seconds), **facts), market=market).iv_source[0]
