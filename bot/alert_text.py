@@ -30,6 +30,8 @@ def alert_replies(
         replies.append(
             (None, Reply(f"⚪ <b>The loss limit can't be judged</b>: {escape(blind[0].unknown or '')}."))
         )
+    if any(t.change is Change.SEEING for t in transitions):
+        replies.append((None, Reply("🟢 <b>The loss limit can be judged again</b>.")))
     for finding_is_there, words in ((True, "Back under the loss limit"), (False, "Not judged any more")):
         ended = [
             t.after.subject

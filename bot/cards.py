@@ -4,6 +4,7 @@ A card is words only; pictures are drawn elsewhere from the same report. Every c
 price and what is missing.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from datetime import date, datetime
 from html import escape
@@ -15,11 +16,13 @@ from engine.model import Kind
 from engine.reports.numbers import UNKNOWN, amount, compact, percent
 from engine.reports.tables import greeks_frame, matrix_frame
 from engine.results import Matrix, PositionRisk, RiskReport, ScenarioResult
+from engine.scenarios import ALL_STOCKS
 
 WIDTH: Final = 30
 PAGE_ROWS: Final = 24
 DAYS_SHOWN_WITHOUT_YEAR: Final = 330
 MOST_NAMED: Final = 3
+MOST_REASONS: Final = 2
 
 
 def pre(lines: Iterable[str]) -> str:
@@ -57,10 +60,29 @@ def foot(report: RiskReport, link: LinkState, now: datetime, zone: ZoneInfo) -> 
     if report.quality.left_out:
         named = [f"{remark.id} ({remark.reason})" for remark in report.quality.left_out[:MOST_NAMED]]
         lines.append(f"⚠ left out of totals: {'; '.join(named)}{_more(len(report.quality.left_out))}")
-    flagged = dict.fromkeys(remark.id for remark in report.quality.flagged)
-    if flagged:
-        lines.append(f"{len(flagged)} of {len(report.positions)} on second-best data")
+    lines += second_best(report)
     return "\n".join(f"<i>{escape(line)}</i>" for line in lines)
+
+
+def second_best(report: RiskReport) -> list[str]:
+    """How many positions rest on second-best data, and why, the commonest reason first."""
+    reasons = Counter(remark.reason for remark in report.quality.flagged)
+    lines = [
+        f"{count} of {len(report.positions)} *: {reason}"
+        for reason, count in reasons.most_common(MOST_REASONS)
+    ]
+    rest = len(reasons) - MOST_REASONS
+    return [*lines, f"{rest} more remarks: riskbot analyse lists them"] if rest > 0 else lines
+
+
+def iv_text(row: PositionRisk) -> str:
+    """'24.1%', '?' where it is not known, nothing for what has none."""
+    if row.right is None:
+        return ""
+    if row.iv is None:
+        return UNKNOWN
+    shown = round(100.0 * row.iv, 1) + 0.0
+    return f"{shown:.1f}%" if abs(shown) < 1000.0 else f"{compact(shown, short=True)}%"
 
 
 def _oldest(report: RiskReport, now: datetime) -> str:
@@ -120,11 +142,28 @@ def selected(report: RiskReport, symbol: str | None) -> list[PositionRisk]:
 
 
 def positions_text(report: RiskReport, symbol: str | None, page: int) -> str:
-    """One page of positions: label, quantity, value."""
+    """One page of positions, two lines each: label, quantity, value; mark, IV, delta per unit."""
     rows = selected(report, symbol)[page * PAGE_ROWS : (page + 1) * PAGE_ROWS]
-    lines = [f"{'position':<17}{'qty':>5}{'value':>8}"]
-    lines += [f"{short_label(row):<17}{quantity(row.quantity):>5}{compact(row.value):>8}" for row in rows]
+    flagged = {remark.id for remark in report.quality.flagged}
+    lines = [f"{'position':<17}{'qty':>5}{'value':>8}", f"{'  mark':<12}{'IV':>8}{'delta':>10}"]
+    for row in rows:
+        star = "*" if row.id in flagged else ""
+        mark = UNKNOWN if row.mark is None else price_text(row.mark)
+        delta = UNKNOWN if row.delta is None else delta_text(row.delta)
+        lines.append(f"{short_label(row):<17}{quantity(row.quantity):>5}{compact(row.value):>8}")
+        lines.append(f"  {mark:<10}{iv_text(row) + star:>8}{delta:>10}")
     return positions_head(report, symbol) + "\n" + pre(lines)
+
+
+def price_text(price: float) -> str:
+    """A price in at most ten columns."""
+    text = f"{round(price, 2) + 0.0:,.2f}"
+    return text if len(text) <= 10 else compact(price)
+
+
+def delta_text(delta: float) -> str:
+    """A unit delta in at most ten columns."""
+    return f"{round(delta, 2) + 0.0:+.2f}" if abs(delta) < 1000.0 else compact(delta)
 
 
 def scenarios_text(report: RiskReport) -> str:
@@ -134,7 +173,13 @@ def scenarios_text(report: RiskReport) -> str:
         name = result.name if len(result.name) <= 15 else _cut(result.name.removeprefix("Earnings "), 15)
         share = UNKNOWN if result.pct is None else _percent(result.pct)
         lines.append(f"{name:<15}{compact(result.pnl):>7}{share:>8}")
-    return f"<b>Scenarios</b>, {report.base_currency} and % of {report.basis_name}\n" + pre(lines)
+    words = f"<b>Scenarios</b>, {report.base_currency} and % of {report.basis_name}\n" + pre(lines)
+    together = [
+        result
+        for result in report.scenarios
+        if result.name.startswith("Earnings") and result.note == ALL_STOCKS
+    ]
+    return words + ("\n<i>Earnings: all single stocks at once; no date is known</i>" if together else "")
 
 
 def scenario_head(report: RiskReport, result: ScenarioResult) -> str:

@@ -116,9 +116,15 @@ class Chat:
             if pressed is not None:
                 action, arguments = parse_data(query.data or "")
                 await self._reply(pressed.chat.id, answer_press(self._context, action, arguments), pressed)
-        elif message is not None and message.text is not None:
+        elif message is not None and message.text is not None and not self._for_another_bot(message.text):
             await self.bot.send_chat_action(message.chat.id, "typing")
             await self._reply(message.chat.id, answer_text(self._context, message.text), None)
+
+    def _for_another_bot(self, text: str) -> bool:
+        """'/positions@otherbot' in a group is not for us."""
+        command = text.split(maxsplit=1)[0] if text.startswith("/") else ""
+        name = command.partition("@")[2]
+        return bool(name) and name.casefold() != str(self.bot.username).casefold()
 
     async def _reply(self, chat_id: int, replies: Awaitable[list[Reply]], pressed: Message | None) -> None:
         try:

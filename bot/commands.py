@@ -91,9 +91,9 @@ async def answer_text(context: Context, text: str) -> list[Reply]:
     """
     if not text.startswith("/"):
         raise RequestError("I answer commands. Try: /positions or /scenario panic, or /help for all.")
-    word, _, rest = text[1:].partition(" ")
+    word, *rest = text[1:].split(maxsplit=1) or [""]
     name = word.partition("@")[0]
-    return await lookup(name).run(context, rest.strip())
+    return await lookup(name).run(context, " ".join(rest).strip())
 
 
 async def answer_press(context: Context, action: str, arguments: list[str]) -> list[Reply]:

@@ -1,17 +1,19 @@
 """The live picture, analysed: one Snapshot and one RiskReport shared by all who ask within the cache time (D14)."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Final
 
 import anyio
 import anyio.to_thread
 
-from engine.analysis import analyse, analyse_matrix
+from engine.analysis import analyse, analyse_matrix, analyse_scenario
 from engine.book import Book
 from engine.broker import Link, LinkState
 from engine.clock import Clock
 from engine.model import IvSource, Snapshot
-from engine.results import Matrix, RiskReport
+from engine.results import Matrix, RiskReport, ScenarioResult
+from engine.scenarios import Scenario
 from engine.settings import EngineSettings
 
 FIRST_PRICES_WITHIN_S: Final = 6.0
@@ -48,6 +50,11 @@ class Desk:
     def link_state(self) -> LinkState:
         return self._link.state
 
+    @property
+    def heard_at(self) -> datetime | None:
+        """When the feed last said anything."""
+        return self._book.heard_at
+
     async def view(self, *, fresh: bool = False) -> View:
         """The present view; a made one is shared for `data.cache_ttl` seconds unless a `fresh` one is asked for.
 
@@ -66,6 +73,10 @@ class Desk:
     async def matrix(self, view: View, symbol: str) -> Matrix:
         """The risk matrix of the positions on `symbol`."""
         return await anyio.to_thread.run_sync(analyse_matrix, view.snapshot, self._settings, symbol)
+
+    async def scenario(self, view: View, scenario: Scenario) -> ScenarioResult:
+        """One scenario outside the standard set."""
+        return await anyio.to_thread.run_sync(analyse_scenario, view.snapshot, self._settings, scenario)
 
     def _shared_for(self) -> float:
         """The cache time less what the next view will take: no answer shows the market of longer ago than the cache time."""

@@ -14,4 +14,4 @@ class Health:
     last_refresh_at: datetime | None = None
     failures: int = 0
     last_failure: str | None = None
-    refused: int = 0
+    firing: tuple[str, ...] = ()

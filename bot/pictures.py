@@ -6,12 +6,12 @@ from typing import Any, Final
 
 import pandas as pd
 
-from bot.cards import ranked, short_label
+from bot.cards import iv_text, ranked, short_label
 from engine.errors import RenderError
 from engine.reports import Renderer, heat_map, scenario_bars, table_picture
 from engine.reports.numbers import UNKNOWN, amount, compact, percent
 from engine.reports.tables import matrix_frame
-from engine.results import Matrix, PositionRisk, RiskReport, ScenarioResult
+from engine.results import Matrix, PositionRisk, Quality, RiskReport, ScenarioResult
 
 log = logging.getLogger(__name__)
 
@@ -24,8 +24,13 @@ class Pictures:
     def __init__(self, renderer: Renderer) -> None:
         self._renderer = renderer
 
-    async def positions(self, rows: list[PositionRisk], *, title: str, note: str) -> bytes | None:
-        return await self._draw(table_picture, positions_table(rows), title=title, note=note)
+    async def positions(
+        self, rows: list[PositionRisk], quality: Quality, *, title: str, note: str
+    ) -> bytes | None:
+        flagged = frozenset(remark.id for remark in quality.flagged)
+        if flagged & {row.id for row in rows}:
+            note += "; * second-best data"
+        return await self._draw(table_picture, positions_table(rows, flagged), title=title, note=note)
 
     async def scenario(
         self, report: RiskReport, result: ScenarioResult, start: int, count: int, *, note: str
@@ -56,8 +61,8 @@ class Pictures:
             return None
 
 
-def positions_table(rows: list[PositionRisk]) -> pd.DataFrame:
-    """Positions as finished texts, for a picture."""
+def positions_table(rows: list[PositionRisk], flagged: frozenset[str]) -> pd.DataFrame:
+    """Positions as finished texts, for a picture; the IV of a flagged one carries a star."""
     return pd.DataFrame(
         {
             "position": [short_label(row, LABEL_WIDTH) for row in rows],
@@ -65,19 +70,10 @@ def positions_table(rows: list[PositionRisk]) -> pd.DataFrame:
             "mark": [UNKNOWN if row.mark is None else f"{row.mark:,.2f}" for row in rows],
             "value": [compact(row.value) for row in rows],
             "P&L": ["" if row.unrealized_pnl is None else compact(row.unrealized_pnl) for row in rows],
-            "IV": [_iv(row) for row in rows],
+            "IV": [iv_text(row) + ("*" if row.id in flagged else "") for row in rows],
             "$Δ": [compact(None if row.exposure is None else row.exposure.dollar_delta) for row in rows],
         }
     )
-
-
-def _iv(row: PositionRisk) -> str:
-    """'24.1%', with a * where it is second best (D7)."""
-    if row.right is None:
-        return ""
-    if row.iv is None or row.iv_source is None:
-        return UNKNOWN
-    return f"{100.0 * row.iv:.1f}%" + ("" if row.iv_source in {"mark", "broker", "given"} else "*")
 
 
 def scenario_table(report: RiskReport, result: ScenarioResult) -> pd.DataFrame:

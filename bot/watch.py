@@ -15,7 +15,7 @@ from bot.replies import Reply
 from engine.alerts import AlertStatus, Transition, advance, portfolio_loss
 from engine.broker import LinkPhase
 from engine.clock import Clock
-from engine.model import Severity
+from engine.model import AlertState, Severity
 from engine.store import AlertRecord, AsyncStore, Message, MessageKind, Priority, Store
 
 log = logging.getLogger(__name__)
@@ -72,6 +72,7 @@ class Watch:
             await self._store.write(Store.save_alerts, records, waiting)
         self._outbox.poke()
         health = self._context.health
+        health.firing = tuple(one.subject for one in statuses if one.state is AlertState.FIRING)
         health.last_cycle_at, health.last_cycle_s = self._clock.now(), self._clock.monotonic() - started
 
     def _blind(self) -> str | None:

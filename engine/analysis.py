@@ -9,9 +9,9 @@ import numpy as np
 
 from engine.marks import MarkedBook, days_to_expiry, mark_book
 from engine.model import CLOSED_MODES, EventKind, Floats, Kind, Snapshot
-from engine.results import Exposure, Matrix, PositionRisk, Quality, Remark, RiskReport
+from engine.results import Exposure, Matrix, PositionRisk, Quality, Remark, RiskReport, ScenarioResult
 from engine.risk import basis, exposure_sum, position_exposures, scenario_results
-from engine.scenarios import movers, risk_matrix, run_scenarios, standard_set
+from engine.scenarios import Scenario, movers, risk_matrix, run_scenarios, standard_set
 from engine.settings import EngineSettings
 
 EARNINGS_AHEAD: Final = timedelta(days=30)
@@ -43,6 +43,13 @@ def analyse(snapshot: Snapshot, settings: EngineSettings) -> RiskReport:
         matrix=risk_matrix(book, settings.scenarios),
         quality=_quality(book, settings, of.name),
     )
+
+
+def analyse_scenario(snapshot: Snapshot, settings: EngineSettings, scenario: Scenario) -> ScenarioResult:
+    """One scenario outside the standard set."""
+    book = mark_book(snapshot, settings)
+    outcomes = run_scenarios(book, (scenario,), settings.scenarios)
+    return scenario_results(book, outcomes, basis(book))[0]
 
 
 def analyse_matrix(snapshot: Snapshot, settings: EngineSettings, symbol: str) -> Matrix:

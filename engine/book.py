@@ -72,6 +72,7 @@ class Book:
         self.source = "gateway"
         self.events: tuple[Event, ...] = ()
         self.changes = 0
+        self.heard_at: datetime | None = None
         self._fx: dict[str, float] = {}
         self._live: dict[str, _Live] = {}
         self._underlyings: dict[str, Underlying] = {}

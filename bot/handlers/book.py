@@ -2,7 +2,7 @@
 
 from bot.cards import PAGE_ROWS, greeks_text, pages, positions_head, positions_text, selected
 from bot.desk import View
-from bot.handlers.context import Context, symbol_of
+from bot.handlers.context import Context, note, symbol_of
 from bot.replies import Button, Keyboard, Reply, button, page_number
 
 
@@ -39,12 +39,11 @@ async def _picture(context: Context, view: View, symbol: str | None, page: int) 
     if not shown:
         return _text(context, view, symbol, page)
     title = f"Positions on {symbol}" if symbol else "Positions"
-    drawn = await context.pictures.positions(
-        shown, title=title, note=context.note(view) + "; * second-best IV"
-    )
+    foot = context.foot(view)
+    drawn = await context.pictures.positions(shown, view.report.quality, title=title, note=note(foot))
     if drawn is None:
         return _text(context, view, symbol, page)
-    caption = f"{positions_head(view.report, symbol)}\n{context.foot(view)}"
+    caption = f"{positions_head(view.report, symbol)}\n{foot}"
     return Reply(caption, drawn, _keyboard("p", symbol, page, len(rows)))
 
 

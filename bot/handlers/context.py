@@ -31,9 +31,10 @@ class Context:
     def foot(self, view: View) -> str:
         return foot(view.report, self.desk.link_state, self.now(), self.zone)
 
-    def note(self, view: View) -> str:
-        """The foot for a picture: the same words without markup."""
-        return plain(self.foot(view)).replace("\n", "; ")
+
+def note(foot_html: str) -> str:
+    """A card's foot as the note of its picture: the same words without markup."""
+    return plain(foot_html).replace("\n", "; ")
 
 
 def symbol_of(report: RiskReport, text: str, command: str) -> str | None:

@@ -1,10 +1,11 @@
 """The day and the program: /report, /status, /start."""
 
+from datetime import datetime
 from html import escape
 
 from bot.cards import age, day_text, pre, scenarios_text
 from bot.desk import View
-from bot.handlers.context import Context
+from bot.handlers.context import Context, note
 from bot.handlers.what_if import loss_limit
 from bot.replies import Reply, button
 from engine.broker import LinkPhase
@@ -17,19 +18,20 @@ async def report(context: Context, text: str) -> list[Reply]:
 
 async def end_of_day(context: Context, view: View) -> list[Reply]:
     """Five lines of summary, the scenario table, the heat map."""
+    foot = context.foot(view)
     replies = [
-        Reply(f"{day_text(view.report, context.zone)}\n{context.foot(view)}"),
-        Reply(f"{scenarios_text(view.report)}\n{context.foot(view)}"),
+        Reply(f"{day_text(view.report, context.zone)}\n{foot}"),
+        Reply(f"{scenarios_text(view.report)}\n{foot}"),
     ]
     drawn = await context.pictures.matrix(
         view.report.matrix,
         title="Risk matrix",
-        note=context.note(view),
+        note=note(foot),
         unit=view.report.base_currency,
         limit=loss_limit(context, view.report),
     )
     if drawn is not None:
-        replies.append(Reply(f"<b>Risk matrix</b>\n{context.foot(view)}", drawn))
+        replies.append(Reply(f"<b>Risk matrix</b>\n{foot}", drawn))
     return replies
 
 
@@ -57,16 +59,20 @@ async def status(context: Context, text: str) -> list[Reply]:
     limits = context.desk.settings.risk_limits
     lines = [
         f"{'link':<9}{state.phase} {age((now - state.since).total_seconds())}",
+        f"{'feed':<9}{_ago(context, context.desk.heard_at)}",
         f"{'account':<9}{'whole' if view.report.complete else 'NOT WHOLE'}",
         f"{'book':<9}{len(view.report.positions)} positions",
         f"{'left out':<9}{len(view.report.quality.left_out)}",
         f"{'analysis':<9}{1000 * view.seconds:.0f} ms",
         f"{'refresh':<9}{_ago(context, health.last_refresh_at)}",
         f"{'cycle':<9}{_ago(context, health.last_cycle_at)}",
+        f"{'alerts':<9}{len(health.firing)} firing",
         f"{'max loss':<9}{100 * limits.max_portfolio_loss:g} %",
         f"{'up':<9}{age((now - health.started_at).total_seconds())}",
     ]
     words = [pre(lines)]
+    if health.firing:
+        words.append(f"⚠ over the loss limit: {escape(', '.join(health.firing))}")
     if state.phase is not LinkPhase.LIVE and state.reason:
         words.append(f"⚠ {escape(state.reason)}. riskbot keeps trying.")
     if health.last_failure:
@@ -83,7 +89,5 @@ async def status_again(context: Context, arguments: list[str]) -> list[Reply]:
     return [reply.editing() for reply in await status(context, "")]
 
 
-def _ago(context: Context, at: object) -> str:
-    from datetime import datetime
-
-    return f"{age((context.now() - at).total_seconds())} ago" if isinstance(at, datetime) else "not yet"
+def _ago(context: Context, at: datetime | None) -> str:
+    return "not yet" if at is None else f"{age((context.now() - at).total_seconds())} ago"

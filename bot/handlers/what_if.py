@@ -1,14 +1,25 @@
 """What if: /scenarios, /scenario and /matrix."""
 
-from bot.cards import PAGE_ROWS, matrix_text, pages, scenario_head, scenario_text, scenarios_text
+from typing import Final
+
+from bot.cards import (
+    PAGE_ROWS,
+    known_symbols,
+    matrix_text,
+    pages,
+    scenario_head,
+    scenario_text,
+    scenarios_text,
+)
 from bot.desk import View
-from bot.handlers.context import Context, symbol_of
+from bot.handlers.context import Context, note, symbol_of
 from bot.replies import Button, Keyboard, Reply, button, page_number, rows_of
 from engine.errors import RequestError
 from engine.results import RiskReport, ScenarioResult
-from engine.scenarios import find
+from engine.scenarios import TEMPLATES, Scenario, find, for_symbol, template
 
-MOST_CHOICES = 24
+MOST_CHOICES: Final = 24
+TEMPLATE_NAMES: Final = tuple(scenario.name for scenario in TEMPLATES)
 
 
 async def scenarios(context: Context, text: str) -> list[Reply]:
@@ -30,12 +41,11 @@ async def scenarios_again(context: Context, arguments: list[str]) -> list[Reply]
 async def bars(context: Context, arguments: list[str]) -> list[Reply]:
     """The scenarios as bars against the loss limit."""
     view = await context.desk.view()
+    foot = context.foot(view)
     drawn = await context.pictures.scenarios(
-        view.report, limit=loss_limit(context, view.report), note=context.note(view)
+        view.report, limit=loss_limit(context, view.report), note=note(foot)
     )
-    return (
-        [Reply("<b>Scenarios</b>\n" + context.foot(view), drawn)] if drawn else await scenarios(context, "")
-    )
+    return [Reply("<b>Scenarios</b>\n" + foot, drawn)] if drawn else await scenarios(context, "")
 
 
 async def scenario(context: Context, text: str) -> list[Reply]:
@@ -43,12 +53,24 @@ async def scenario(context: Context, text: str) -> list[Reply]:
     if not text.strip():
         return await scenarios(context, "")
     view = await context.desk.view()
+    narrowed = _for_one_symbol(view.report, text)
+    if narrowed is not None:
+        return [await _picture(context, view, await context.desk.scenario(view, narrowed), 0)]
     names = tuple(result.name for result in view.report.scenarios)
     found = find(text, names)
     if len(found) > 1:
         choices = rows_of([_choice(name, names.index(name)) for name in found[:MOST_CHOICES]], 2)
         return [Reply(f"{len(found)} scenarios fit. Which one?", keyboard=choices)]
     return [await _picture(context, view, _named(view.report, found[0]), 0)]
+
+
+def _for_one_symbol(report: RiskReport, text: str) -> Scenario | None:
+    """The template for one symbol alone, where `text` ends with a symbol that is held: "earnings beat tsla"."""
+    words, _, symbol = text.strip().rpartition(" ")
+    if not words or symbol.upper() not in known_symbols(report):
+        return None
+    found = find(words, TEMPLATE_NAMES)
+    return for_symbol(template(found[0]), symbol.upper()) if len(found) == 1 else None
 
 
 async def scenario_page(context: Context, arguments: list[str]) -> list[Reply]:
@@ -92,10 +114,11 @@ async def _heat_map(context: Context, view: View, symbol: str | None) -> Reply:
     report = view.report
     cells = report.matrix if symbol is None else await context.desk.matrix(view, symbol)
     title = "Risk matrix" + (f" of {symbol}" if symbol else "")
+    foot = context.foot(view)
     drawn = await context.pictures.matrix(
         cells,
         title=title,
-        note=context.note(view),
+        note=note(foot),
         unit=report.base_currency,
         limit=loss_limit(context, report),
     )
@@ -103,9 +126,7 @@ async def _heat_map(context: Context, view: View, symbol: str | None) -> Reply:
         return await _numbers(context, view, symbol)
     name = symbol or ""
     keyboard: Keyboard = ((button("Numbers", "matrix", "t", name), button("Refresh", "matrix", "p", name)),)
-    return Reply(
-        f"<b>{title}</b>: spot down the side, IV along the top\n{context.foot(view)}", drawn, keyboard
-    )
+    return Reply(f"<b>{title}</b>: spot down the side, IV along the top\n{foot}", drawn, keyboard)
 
 
 async def _numbers(context: Context, view: View, symbol: str | None) -> Reply:
@@ -116,13 +137,14 @@ async def _numbers(context: Context, view: View, symbol: str | None) -> Reply:
 
 async def _picture(context: Context, view: View, result: ScenarioResult, page: int) -> Reply:
     drawn = None
+    foot = context.foot(view)
     if view.report.positions:
         drawn = await context.pictures.scenario(
-            view.report, result, page * PAGE_ROWS, PAGE_ROWS, note=context.note(view)
+            view.report, result, page * PAGE_ROWS, PAGE_ROWS, note=note(foot)
         )
     if drawn is None:
         return _text(context, view, result, page)
-    caption = f"{scenario_head(view.report, result)}\n{context.foot(view)}"
+    caption = f"{scenario_head(view.report, result)}\n{foot}"
     return Reply(caption, drawn, _keyboard(view.report, result, "p", page))
 
 
@@ -132,7 +154,11 @@ def _text(context: Context, view: View, result: ScenarioResult, page: int) -> Re
 
 
 def _keyboard(report: RiskReport, result: ScenarioResult, kind: str, page: int) -> Keyboard:
-    number = [one.name for one in report.scenarios].index(result.name)
+    everything = (button("All scenarios", "all"),)
+    names = [one.name for one in report.scenarios]
+    if result.name not in names:
+        return (everything,)
+    number = names.index(result.name)
     last = pages(len(report.positions)) - 1
     turning: list[Button] = []
     if last > 0:
@@ -149,7 +175,7 @@ def _keyboard(report: RiskReport, result: ScenarioResult, kind: str, page: int) 
             button(other[0], "scenario", number, page, other[1]),
             button("Refresh", "scenario", number, page, kind),
         ),
-        (button("All scenarios", "all"),),
+        everything,
     )
 
 

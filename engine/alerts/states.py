@@ -20,6 +20,7 @@ class Change(StrEnum):
     ESCALATED = "escalated"
     CLEARED = "cleared"
     BLIND = "blind"
+    SEEING = "seeing"
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,11 +93,10 @@ def _next(before: AlertStatus | None, finding: Finding, now: datetime) -> tuple[
         if current.state is AlertState.UNKNOWN:
             return current, None
         return _entered(current, AlertState.UNKNOWN, None, now), Change.BLIND
-    return (
-        (current, None)
-        if current.state is AlertState.OK
-        else (_entered(current, AlertState.OK, None, now), None)
-    )
+    if current.state is AlertState.OK:
+        return current, None
+    change = Change.SEEING if current.state is AlertState.UNKNOWN else None
+    return _entered(current, AlertState.OK, None, now), change
 
 
 def _entered(

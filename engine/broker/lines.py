@@ -71,6 +71,7 @@ class Lines:
         for fact in facts:
             line = self._lines.get(fact.con_id)
             if line is not None:
+                self._book.heard_at = at
                 self._apply(line, fact, at)
 
     def _apply(self, line: Line, fact: QuoteFact, at: datetime) -> None:

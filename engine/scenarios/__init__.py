@@ -4,9 +4,19 @@ from engine.scenarios.apply import Outcome, run_scenarios
 from engine.scenarios.iv_model import calculate_iv_shift, get_moneyness_beta, get_time_beta
 from engine.scenarios.matrix import IV_STEPS, SPOT_STEPS, risk_matrix
 from engine.scenarios.movers import movers
-from engine.scenarios.templates import TEMPLATES, Scenario, Scope, find, for_symbol, standard_set, template
+from engine.scenarios.templates import (
+    ALL_STOCKS,
+    TEMPLATES,
+    Scenario,
+    Scope,
+    find,
+    for_symbol,
+    standard_set,
+    template,
+)
 
 __all__ = [
+    "ALL_STOCKS",
     "IV_STEPS",
     "SPOT_STEPS",
     "TEMPLATES",

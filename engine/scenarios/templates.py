@@ -32,10 +32,12 @@ class Scenario:
     @property
     def note(self) -> str | None:
         """What a reader must know of whom it moves."""
-        if self.scope is Scope.MARKET:
-            return None
-        return "moves all single stocks at once" if self.symbol is None else f"moves {self.symbol} alone"
+        if self.symbol is not None:
+            return f"moves {self.symbol} alone"
+        return ALL_STOCKS if self.scope is Scope.SINGLE_STOCKS else None
 
+
+ALL_STOCKS: Final = "moves all single stocks at once"
 
 TEMPLATES: Final = (
     Scenario("Normal Day", (0.0,), Uniform(0.0)),
@@ -75,7 +77,7 @@ def template(name: str) -> Scenario:
 
 
 def find(text: str, among: tuple[str, ...]) -> list[str]:
-    """The names of `among` that `text` means: the exact one, else those that start with it, else those that contain it.
+    """The names of `among` that `text` means: the exact one, else those with a word that starts so, else those that contain it.
 
     Raises:
         RequestError: If none does; the text names the nearest.
@@ -83,8 +85,7 @@ def find(text: str, among: tuple[str, ...]) -> list[str]:
     wanted = " ".join(text.casefold().split())
     for fits in (
         lambda name: name == wanted,
-        lambda name: name.startswith(wanted),
-        lambda name: any(word.startswith(wanted) for word in name.split()),
+        lambda name: f" {wanted}" in f" {name}",
         lambda name: wanted in name,
     ):
         found = [name for name in among if fits(name.casefold())]
@@ -105,7 +106,7 @@ def _no_such(text: str, among: tuple[str, ...]) -> str:
 
 
 def for_symbol(scenario: Scenario, symbol: str) -> Scenario:
-    """The earnings template `scenario` for `symbol` alone: "Earnings Beat TSLA"."""
+    """The template `scenario` for `symbol` alone: "Earnings Beat TSLA"."""
     return replace(scenario, name=f"{scenario.name} {symbol}", symbol=symbol)
 
 

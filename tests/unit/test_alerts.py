@@ -184,9 +184,9 @@ def test_a_firing_alert_ends_when_everything_is_known_again():
     ]
 
 
-def test_unknown_is_said_once_and_ends_without_a_word():
+def test_unknown_is_said_once_and_so_is_its_end():
     changes, status = told(report(SAFE, dark()), report(SAFE, dark()), report(SAFE))
-    assert changes == [Change.BLIND, None, None] and status.state is AlertState.OK
+    assert changes == [Change.BLIND, None, Change.SEEING] and status.state is AlertState.OK
 
 
 def test_unknown_can_turn_into_an_alert():

@@ -50,7 +50,7 @@ def test_an_exact_name_wins_over_longer_ones():
         ("fed", ["Fed Hawkish", "Fed Dovish", "Fed Neutral"]),
         ("earn", ["Earnings Beat", "Earnings Miss", "Earnings Inline"]),
         ("rally", ["FOMO Rally", "Relief Rally"]),
-        ("week", ["Weekend"]),  # the start of the name before the start of a word
+        ("week", ["Weekend", "1 Week"]),  # the start of the name before the start of a word
         ("1", ["1 Day Pass", "1 Week"]),
         ("quee", ["Short Squeeze"]),  # anywhere, when nothing starts with it
     ],
