@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, date, datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, StrictBool, ValidationError
 
 from engine.errors import SnapshotError
 from engine.model import (
@@ -152,7 +152,7 @@ class _Account(_File):
 class _Event(_File):
     kind: EventKind
     at: Instant
-    confirmed: bool | None = None
+    confirmed: StrictBool | None = None
     impact: Impact | None = None
     symbols: list[Name] | None = None
 
@@ -160,7 +160,7 @@ class _Event(_File):
 class _Snapshot(_File):
     version: Annotated[Literal[1], BeforeValidator(_number)]
     as_of: Instant
-    complete: bool | None = None
+    complete: StrictBool | None = None
     source: str | None = None
     base_currency: Annotated[str, Field(min_length=3, max_length=3)]
     net_liquidation: MarketNumber = None
@@ -216,9 +216,11 @@ def _first_problem(error: ValidationError) -> str:
     for part in problem["loc"]:
         path += f"[{part}]" if isinstance(part, int) else f".{part}" if path else str(part)
     reason = problem["msg"].removeprefix("Value error, ")
-    reason = {"missing": "is required", "extra_forbidden": "is not a key of version 1"}.get(
-        problem["type"], reason
-    )
+    reason = {
+        "missing": "is required",
+        "extra_forbidden": "is not a key of version 1",
+        "model_type": "must be an object",
+    }.get(problem["type"], reason)
     more = error.error_count() - 1
     return f"{path}: {reason}" + (f" (and {more} more)" if more else "")
 

@@ -28,17 +28,18 @@ def exposure_columns(columns: GreekColumns, spot: Floats, book: MarkedBook) -> F
     positions = book.snapshot.positions
     quantity = np.array([position.quantity * position.contract.multiplier for position in positions])
     still = np.array([position.contract.kind in UNSHOCKED_KINDS for position in positions], dtype=np.bool_)
-    table = np.stack(
-        [
-            columns.delta * quantity,
-            columns.delta * spot * book.scale,
-            columns.gamma * spot**2 / 100.0 * book.scale,
-            columns.vega * book.scale,
-            columns.theta * book.scale,
-            columns.rho * book.scale,
-        ],
-        axis=1,
-    )
+    with np.errstate(over="ignore", invalid="ignore"):  # absurd inputs give absurd numbers, not warnings
+        table = np.stack(
+            [
+                columns.delta * quantity,
+                columns.delta * spot * book.scale,
+                columns.gamma * spot**2 / 100.0 * book.scale,
+                columns.vega * book.scale,
+                columns.theta * book.scale,
+                columns.rho * book.scale,
+            ],
+            axis=1,
+        )
     table[still] = 0.0
     return np.asarray(np.where(book.valued[:, None], table, np.nan))
 

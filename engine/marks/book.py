@@ -8,45 +8,31 @@ import math
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from datetime import date, datetime, time
-from statistics import median
 from typing import Final
-from zoneinfo import ZoneInfo
 
 import numpy as np
 
+from engine.marks.expiry import days_to_expiry
+from engine.marks.prices import positive
+from engine.marks.rows import Row, Rows
 from engine.model import (
     CLOSED_MODES,
-    UNSHOCKED_KINDS,
     Bools,
-    Contract,
-    Exercise,
     Floats,
     IvSource,
     Kind,
     MarkSource,
     Position,
     Right,
-    Settlement,
     Snapshot,
-    Underlying,
 )
-from engine.pricing import Contracts, GreekColumns, Model, greeks, implied_volatility, price, rate_at
+from engine.pricing import Contracts, GreekColumns, greeks, implied_volatility, price
 from engine.results import Remark
 from engine.settings import EngineSettings
 from engine.surface import Point, Surface, surface
 
-NEW_YORK: Final = ZoneInfo("America/New_York")
-CLOSE: Final = time(16, 0)
-OPEN: Final = time(9, 30)
-SECONDS_A_YEAR: Final = 365.0 * 86_400.0
 TOGETHER_S: Final = 5.0
 """Quote and spot belong together when they are at most this far apart (D1)."""
-SENTINELS: Final = frozenset({-1.0, -2.0})
-"""How the broker writes "none" (D10)."""
-WIDEST_ALWAYS_SANE: Final = 0.25
-TIGHT: Final = 0.2
-"""A forward is taken from quotes whose bid and ask are at most this share of their middle apart."""
 IDENTIFIED_ABOVE: Final = 0.001
 """In the money, a time value under this share of spot does not identify a volatility (D7)."""
 
@@ -83,37 +69,6 @@ class MarkedBook:
     flagged: tuple[Remark, ...]
 
 
-def expiry_instant(contract: Contract) -> datetime | None:
-    """When the contract stops: 16:00 New York, 09:30 where AM-settled; None for what does not expire."""
-    if contract.expiry is None:
-        return None
-    return datetime.combine(
-        contract.expiry, OPEN if contract.settlement is Settlement.AM else CLOSE, NEW_YORK
-    )
-
-
-def days_to_expiry(contract: Contract, as_of: datetime) -> int | None:
-    """Whole calendar days to the expiry date, in the exchange's zone."""
-    if contract.expiry is None:
-        return None
-    return (contract.expiry - as_of.astimezone(NEW_YORK).date()).days
-
-
-def exercise_of(contract: Contract, underlying: Underlying, settings: EngineSettings) -> Exercise:
-    """How an option is exercised (D8): as the file says, else as the config's table says, else by the kind of its
-    underlying."""
-    if contract.exercise is not None:
-        return contract.exercise
-    said = settings.scenarios.exercise.get(contract.symbol) or settings.scenarios.exercise.get(
-        underlying.symbol
-    )
-    if said is not None:
-        return said
-    if contract.kind is Kind.FUTURE_OPTION or underlying.kind is Kind.INDEX:
-        return Exercise.EUROPEAN
-    return Exercise.AMERICAN
-
-
 def mark_book(snapshot: Snapshot, settings: EngineSettings) -> MarkedBook:
     """Value every position of `snapshot`: marks by D1, sigmas by D7, models by D8.
 
@@ -122,38 +77,15 @@ def mark_book(snapshot: Snapshot, settings: EngineSettings) -> MarkedBook:
     return _Marking(snapshot, settings).book()
 
 
-@dataclass(slots=True)
-class _Row:
-    """One position on its way to a valuation."""
-
-    position: Position
-    underlying: Underlying | None
-    model: Model
-    tau: float = math.nan
-    rate: float = math.nan
-    spot: float = math.nan
-    dividend_yield: float = 0.0
-    dividends: tuple[tuple[float, float], ...] = ()
-    mark: float = math.nan
-    mark_source: MarkSource | None = None
-    floor: float = math.nan
-    sigma: float = math.nan
-    iv_source: IvSource | None = None
-    why_not: str | None = None
-
-    @property
-    def contract(self) -> Contract:
-        return self.position.contract
-
-
 class _Marking:
     """The steps of `mark_book`, sharing one Snapshot and one list of rows."""
 
     def __init__(self, snapshot: Snapshot, settings: EngineSettings) -> None:
         self.snapshot = snapshot
         self.settings = settings
-        self.flags: list[Remark] = []
-        self.rows = [self._row(position) for position in snapshot.positions]
+        rows = Rows(snapshot, settings)
+        self.rows = [rows.row(position) for position in snapshot.positions]
+        self.flags = rows.flags
 
     def book(self) -> MarkedBook:
         self._imply_sigmas()
@@ -163,127 +95,6 @@ class _Marking:
             if row.contract.is_option and math.isnan(row.sigma):
                 self._fall_back(row, surfaces.get(row.contract.underlying))
         return self._valued(surfaces)
-
-    def _row(self, position: Position) -> _Row:
-        contract = position.contract
-        underlying = self.snapshot.underlyings.get(contract.underlying)
-        mark, source = market_mark(position)
-        row = _Row(position, underlying, Model.LINEAR, mark=mark, mark_source=source)
-        if not contract.is_option:
-            return self._linear(row)
-        assert underlying is not None and contract.strike is not None and contract.expiry is not None
-        instant = expiry_instant(contract)
-        assert instant is not None
-        row.tau = (instant - self.snapshot.as_of).total_seconds() / SECONDS_A_YEAR
-        row.rate = self._rate(contract.currency, row.tau)
-        row.spot = _positive(underlying.spot)
-        if math.isnan(row.spot):
-            row.why_not = f"no price for its underlying {underlying.symbol}"
-        self._choose_model(row, underlying)
-        return row
-
-    def _linear(self, row: _Row) -> _Row:
-        """A position whose value is its own price: its mark, else the underlying's spot, of a currency its exchange rate."""
-        contract, underlying = row.contract, row.underlying
-        if (
-            math.isnan(row.mark)
-            and contract.kind is Kind.CASH
-            and contract.currency == self.snapshot.base_currency
-        ):
-            row.mark, row.mark_source = _positive(self.snapshot.fx.get(contract.symbol)), MarkSource.BROKER
-        if math.isnan(row.mark) and underlying is not None and contract.kind not in UNSHOCKED_KINDS:
-            forward = underlying.forwards.get(contract.expiry) if contract.expiry else underlying.spot
-            row.mark, row.mark_source = _positive(forward), MarkSource.MODEL
-        if math.isnan(row.mark):
-            row.mark_source, row.why_not = None, "no price"
-        row.spot = row.mark
-        return row
-
-    def _rate(self, currency: str, tau: float) -> float:
-        curve = self.snapshot.rates.get(currency)
-        return float(rate_at(curve, tau)) if curve else self.settings.data.risk_free_rate
-
-    def _choose_model(self, row: _Row, underlying: Underlying) -> None:
-        """D8: American on spot with dividends, Black-76 on a forward, or Black-Scholes with the yield that the forward
-        implies."""
-        contract = row.contract
-        european = exercise_of(contract, underlying, self.settings) is Exercise.EUROPEAN
-        on_forward = (
-            contract.kind is Kind.FUTURE_OPTION
-            or underlying.symbol in self.settings.scenarios.volatility_indices
-        )
-        if on_forward:
-            row.model = Model.BLACK_76 if european else Model.AMERICAN_76
-            row.spot = self._forward(row, underlying)
-        elif european:
-            row.model = Model.BLACK_SCHOLES
-            row.dividend_yield = self._yield(row, underlying)
-            if row.dividend_yield == underlying.dividend_yield:
-                row.dividends = self._dividends(underlying, row.tau)
-        else:
-            row.model = Model.AMERICAN
-            row.dividend_yield = underlying.dividend_yield
-            row.dividends = self._dividends(underlying, row.tau)
-
-    def _forward(self, row: _Row, underlying: Underlying) -> float:
-        """The same-expiry forward: listed, else from the book's own put and call pairs, else spot (flagged)."""
-        assert row.contract.expiry is not None
-        listed = underlying.forwards.get(row.contract.expiry)
-        if listed is not None:
-            return listed
-        from_pairs = self._parity_forward(row)
-        if from_pairs is not None:
-            return from_pairs
-        if row.contract.kind is not Kind.FUTURE_OPTION:  # the price of its future is its forward
-            self._flag(row, "no forward for its expiry; spot used in its place")
-        return row.spot
-
-    def _yield(self, row: _Row, underlying: Underlying) -> float:
-        """The yield that carries spot to the forward of the expiry; the underlying's own where neither forward nor pair is
-        known."""
-        assert row.contract.expiry is not None
-        forward = underlying.forwards.get(row.contract.expiry) or self._parity_forward(row)
-        if forward is None:
-            self._flag(row, "no forward for its expiry; carried from rate and yield")
-        if forward is None or not row.tau > 0.0 or math.isnan(row.spot):
-            return underlying.dividend_yield
-        return row.rate - math.log(forward / row.spot) / row.tau
-
-    def _parity_forward(self, row: _Row) -> float | None:
-        """F = K + (C - P) e^(r tau), the median over the strikes whose put and call are both quoted."""
-        contract = row.contract
-        sides: dict[float, dict[Right, float]] = defaultdict(dict)
-        for other in self.snapshot.positions:
-            held = other.contract
-            same = (held.underlying, held.expiry, held.settlement) == (
-                contract.underlying,
-                contract.expiry,
-                contract.settlement,
-            )
-            middle = sane_mid(other, TIGHT)
-            if (
-                held.is_option
-                and same
-                and middle is not None
-                and held.strike is not None
-                and held.right is not None
-            ):
-                sides[held.strike][held.right] = middle
-        forwards = [
-            strike + (pair[Right.CALL] - pair[Right.PUT]) * math.exp(row.rate * row.tau)
-            for strike, pair in sides.items()
-            if len(pair) == 2
-        ]
-        usable = [forward for forward in forwards if forward > 0.0]
-        return median(usable) if usable else None
-
-    def _dividends(self, underlying: Underlying, tau: float) -> tuple[tuple[float, float], ...]:
-        """(years from now, amount) of what goes ex before the expiry."""
-        dated = ((self._years_to(item.ex_date), item.amount) for item in underlying.dividends)
-        return tuple(sorted((years, amount) for years, amount in dated if 0.0 < years < tau and amount > 0.0))
-
-    def _years_to(self, day: date) -> float:
-        return (datetime.combine(day, OPEN, NEW_YORK) - self.snapshot.as_of).total_seconds() / SECONDS_A_YEAR
 
     def _imply_sigmas(self) -> None:
         """Sigmas as given, and those that the marks give where quote and spot belong together and time value identifies one."""
@@ -307,7 +118,7 @@ class _Marking:
             for row, floor in zip(options, price(still).tolist(), strict=True):
                 row.floor = floor
 
-    def _solvable(self, row: _Row) -> bool:
+    def _solvable(self, row: Row) -> bool:
         return (
             row.contract.is_option
             and math.isnan(row.sigma)
@@ -319,7 +130,7 @@ class _Marking:
             and _identified(row)
         )
 
-    def _together(self, row: _Row) -> bool:
+    def _together(self, row: Row) -> bool:
         """At most 5 s between quote and spot, or both of a closed market; a time that is not given is the Snapshot's own."""
         underlying = row.underlying
         assert underlying is not None
@@ -362,13 +173,13 @@ class _Marking:
                         "too deep in the money to imply a volatility; that of its strike or smile is used",
                     )
 
-    def _smile(self, row: _Row, known: Surface | None) -> float | None:
+    def _smile(self, row: Row, known: Surface | None) -> float | None:
         """What the underlying's other options say of this strike and expiry."""
         if known is None or math.isnan(row.spot) or row.contract.strike is None:
             return None
         return known.sigma(row.tau, math.log(row.contract.strike / row.spot))
 
-    def _fall_back(self, row: _Row, known: Surface | None) -> None:
+    def _fall_back(self, row: Row, known: Surface | None) -> None:
         """The rest of D7, in order; what is below the broker's model is flagged."""
         position, underlying = row.position, row.underlying
         assert underlying is not None
@@ -425,12 +236,12 @@ class _Marking:
             flagged=tuple(self.flags) + self._old_sigmas(),
         )
 
-    def _fx(self, row: _Row) -> float:
+    def _fx(self, row: Row) -> float:
         """Value of one unit of the position's currency in the base currency; NaN where the account does not say."""
         currency = row.contract.currency
-        return 1.0 if currency == self.snapshot.base_currency else _positive(self.snapshot.fx.get(currency))
+        return 1.0 if currency == self.snapshot.base_currency else positive(self.snapshot.fx.get(currency))
 
-    def _why_not(self, row: _Row) -> Remark:
+    def _why_not(self, row: Row) -> Remark:
         if row.why_not is None and math.isnan(self._fx(row)):
             return Remark(row.position.id, f"no exchange rate for {row.contract.currency}")
         return Remark(row.position.id, row.why_not or "its price or volatility is unknown")
@@ -447,46 +258,17 @@ class _Marking:
                     old.append(Remark(row.position.id, f"its quote is {age / 60:.0f} min old"))
         return tuple(old)
 
-    def _flag(self, row: _Row, reason: str) -> None:
+    def _flag(self, row: Row, reason: str) -> None:
         self.flags.append(Remark(row.position.id, reason))
 
 
-def market_mark(position: Position) -> tuple[float, MarkSource | None]:
-    """The mark that the market gives, and which one it is (D1); NaN and None where there is none."""
-    candidates = (
-        (MarkSource.GIVEN, position.mark),
-        (MarkSource.QUOTE, sane_mid(position)),
-        (MarkSource.BROKER, position.broker.mark),
-        (MarkSource.LAST, position.last),
-    )
-    may_be_negative = position.contract.kind is Kind.FUTURE
-    for source, said in candidates:
-        if said is None or not math.isfinite(said) or said in SENTINELS:
-            continue
-        if said > 0.0 or may_be_negative or (said == 0.0 and source is MarkSource.GIVEN):
-            return said, source
-    return math.nan, None
-
-
-def sane_mid(position: Position, widest: float = 1.0) -> float | None:
-    """The middle of bid and ask where they can be a market, else None. A bid of 0 is a bid.
-
-    They can when 0 <= bid <= ask and they are at most `widest` times their middle apart, or 0.25 for what costs next to nothing.
-    """
-    bid, ask = position.bid, position.ask
-    if bid is None or ask is None or not 0.0 <= bid <= ask or ask <= 0.0:
-        return None
-    too_wide = ask - bid > max(WIDEST_ALWAYS_SANE, widest * (bid + ask) / 2.0)
-    return None if too_wide else (bid + ask) / 2.0
-
-
-def _identified(row: _Row) -> bool:
+def _identified(row: Row) -> bool:
     """Whether the mark holds enough time value to tell a volatility: always out of the money, in the money over 0.1 % of
     spot."""
     return row.floor <= 0.0 or row.mark - row.floor > IDENTIFIED_ABOVE * row.spot
 
 
-def _columns(rows: Iterable[_Row]) -> Contracts:
+def _columns(rows: Iterable[Row]) -> Contracts:
     rows = list(rows)
     width = max((len(row.dividends) for row in rows), default=0)
     times = np.full((len(rows), width), np.inf)
@@ -508,7 +290,7 @@ def _columns(rows: Iterable[_Row]) -> Contracts:
     )
 
 
-def _strike_key(row: _Row) -> tuple[object, ...]:
+def _strike_key(row: Row) -> tuple[object, ...]:
     contract = row.contract
     return contract.underlying, contract.expiry, contract.strike, contract.settlement
 
@@ -521,10 +303,6 @@ def _broker_iv(position: Position) -> float | None:
 def _future_entry(position: Position) -> float:
     """A future is worth its variation since entry, everything else its price."""
     return position.entry_price or 0.0 if position.contract.kind is Kind.FUTURE else 0.0
-
-
-def _positive(value: float | None) -> float:
-    return value if value is not None and 0.0 < value < math.inf else math.nan
 
 
 def _or_nan(value: float | None) -> float:
