@@ -105,7 +105,8 @@ def tidy(styled: Styled) -> Styled:
     placed = [*mono, *(q for q in quotes if not any(_inside(q, m) for m in mono)), *kept, *found]
     for kind in SPLITTABLE:
         placed += [part for piece in _pieces(styled.entities, kind, mono) for part in _split(piece, placed)]
-    return _trimmed(Styled(text, tuple(sorted(placed, key=_order))))
+    trimmed = _trimmed(Styled(text, tuple(placed)))
+    return Styled(trimmed.text, tuple(sorted(trimmed.entities, key=_order)))
 
 
 def to_html(styled: Styled) -> str:

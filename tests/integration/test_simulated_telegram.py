@@ -15,7 +15,7 @@ from typing import Any
 import anyio
 import httpx
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from telegram import (
     Bot,
@@ -201,6 +201,7 @@ MARKUP = st.recursive(
 
 
 @given(st.lists(MARKUP, max_size=4).map("".join))
+@example("<i><b>&lt;</b> </i>")
 @settings(max_examples=200, deadline=None)
 def test_the_html_of_a_kept_text_reads_back_to_the_same_text(source: str):
     kept = tidy(parse_html(source))
