@@ -1,8 +1,14 @@
 """What every test shares: asyncio as the one async backend, and the folder of recorded data beside the checkout."""
 
+import os
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+settings.register_profile("ci", derandomize=True)  # CI repeats itself; a person's run looks for new examples
+if os.environ.get("CI"):
+    settings.load_profile("ci")
 
 DATA = Path(__file__).parents[2] / "shared" / "data"
 
