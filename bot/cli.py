@@ -5,6 +5,7 @@ Exit codes: 0 done, 1 it failed, 2 the input or the config must be mended.
 
 import argparse
 import logging
+import math
 import sys
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
@@ -24,6 +25,8 @@ Args = TypeVarTuple("Args")
 BAD_INPUT: Final = 2
 FAILED: Final = 1
 MOST_POSITIONS: Final = 5000
+LONGEST_CYCLE_S: Final = 3600.0
+LAST_PORT: Final = 65_535
 DEFAULT_CONFIG: Final = Path("config.yaml")
 
 
@@ -172,7 +175,7 @@ def _parser() -> argparse.ArgumentParser:
     demo.add_argument(
         "--event", action="append", default=[], metavar="crash@60s", help="what befalls the market, and when"
     )
-    demo.add_argument("--port", type=int, default=8808, help="of the chat page (default: 8808)")
+    demo.add_argument("--port", type=_port, default=8808, help="of the chat page (default: 8808)")
     demo.add_argument(
         "--say",
         action="append",
@@ -185,7 +188,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     demo.add_argument(
         "--cycle",
-        type=float,
+        type=_seconds,
         default=15.0,
         metavar="SECONDS",
         help="time between scenario runs (default: 15)",
@@ -208,6 +211,22 @@ def _parser() -> argparse.ArgumentParser:
 def _count(text: str) -> int:
     if not text.isdecimal() or not 1 <= int(text) <= MOST_POSITIONS:
         raise argparse.ArgumentTypeError(f"{text!r} is not a number from 1 to {MOST_POSITIONS}")
+    return int(text)
+
+
+def _seconds(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = math.nan
+    if not 1.0 <= seconds <= LONGEST_CYCLE_S:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds from 1 to {LONGEST_CYCLE_S:g}")
+    return seconds
+
+
+def _port(text: str) -> int:
+    if not text.isdecimal() or not 0 <= int(text) <= LAST_PORT:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a port from 0 to {LAST_PORT}")
     return int(text)
 
 

@@ -84,6 +84,8 @@ class Rows:
         assert instant is not None
         row.tau = years_between(self.snapshot.as_of, instant)
         row.rate = self._rate(contract.currency, row.tau)
+        if row.tau <= 0.0:
+            self._flag(row, f"expired {contract.expiry}; worth its intrinsic value")
         row.spot = positive(underlying.spot)
         if math.isnan(row.spot):
             row.why_not = f"no price for its underlying {underlying.symbol}"

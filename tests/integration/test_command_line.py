@@ -153,3 +153,10 @@ def test_a_bad_event_gets_one_line(tmp_path):
     done = riskbot("demo", "--event", "flood@3s", cwd=tmp_path)
     assert done.returncode == 2
     assert "flood@3s" in done.stderr
+
+
+@pytest.mark.parametrize(("option", "value"), [("--cycle", "nan"), ("--cycle", "0"), ("--port", "99999")])
+def test_a_bad_number_for_the_demo_is_refused(tmp_path, option, value):
+    done = riskbot("demo", option, value, "--say", "/status", cwd=tmp_path)
+    assert done.returncode == 2
+    assert value in done.stderr
