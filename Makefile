@@ -37,16 +37,20 @@ $(VENV)/.ready-dev: requirements-dev.lock $(VENV)/.ready
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
 	@touch $@
 
+.PHONY: kernels
+kernels: dev
+	@$(BIN)/python -m engine.pricing.kernels
+
 demo: setup
 	@$(BIN)/riskbot demo
 
 run: setup
 	@$(BIN)/riskbot run
 
-test: dev
+test: kernels
 	@$(BIN)/python -m pytest -n auto --dist worksteal
 
-quick: dev
+quick: kernels
 	@$(BIN)/python -m pytest -n auto --dist worksteal -m "not slow"
 
 check: dev
@@ -59,7 +63,7 @@ format: dev
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
 
-bench: dev
+bench: kernels
 	@$(BIN)/python -m benchmarks
 
 lock: $(VENV)/bin/python

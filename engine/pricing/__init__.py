@@ -13,7 +13,7 @@ from engine.pricing.types import (
     Model,
     Shocks,
 )
-from engine.pricing.valuation import greeks, implied_volatility, price, shocked, value
+from engine.pricing.valuation import greeks, implied_volatility, price, shocked_greeks, value
 
 __all__ = [
     "BoolArray",
@@ -30,6 +30,6 @@ __all__ = [
     "implied_volatility",
     "price",
     "rate_at",
-    "shocked",
+    "shocked_greeks",
     "value",
 ]

@@ -22,6 +22,7 @@ share their dividends, and each pass handles every date once."""
 
 SIGMA_BUMP = 0.005
 RATE_BUMP = 0.001
+SPOT_BUMP = 0.01
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -78,8 +79,8 @@ def solve(contracts: Contracts, early: BoolArray, steps: int = STEPS) -> Solutio
 def greeks(contracts: Contracts, early: BoolArray, on_forward: BoolArray, steps: int = STEPS) -> GreekColumns:
     """Price and Greeks in the units of GreekColumns.
 
-    Delta and gamma are read off the tree's nodes, theta is the pricing equation's (0 where exercised at once), vega
-    and rho are central differences. The rho of an option on a forward moves its rate and yield together.
+    Delta and gamma are read off the tree's nodes, theta and charm are the pricing equation's (0 where exercised at once),
+    the others are differences. The rho of an option on a forward moves its rate and yield together.
 
     Args:
         contracts, early, steps: as in solve.
@@ -89,21 +90,36 @@ def greeks(contracts: Contracts, early: BoolArray, on_forward: BoolArray, steps:
     at = solve(c, early, steps)
     random = c.sigma * np.sqrt(np.maximum(c.tau, 0.0)) >= black_scholes.DETERMINISTIC
     below = np.minimum(SIGMA_BUMP, 0.5 * c.sigma)
-    up, down = replace(c, sigma=c.sigma + SIGMA_BUMP), replace(c, sigma=c.sigma - below)
+    up = solve(replace(c, sigma=c.sigma + SIGMA_BUMP), early, steps)
+    down = solve(replace(c, sigma=c.sigma - below), early, steps)
     spread = np.where(random, below + SIGMA_BUMP, 1.0)
-    vega = (solve(up, early, steps).price - solve(down, early, steps).price) / spread
     higher, lower = _rate_moved(c, RATE_BUMP, on_forward), _rate_moved(c, -RATE_BUMP, on_forward)
     rho = (solve(higher, early, steps).price - solve(lower, early, steps).price) / (2.0 * RATE_BUMP)
-    drift = (c.rate - c.dividend_yield) * c.spot * at.delta
-    theta = c.rate * at.price - drift - 0.5 * np.square(c.sigma * c.spot) * at.gamma
+    slope_up = (up.price - at.price) / SIGMA_BUMP
+    slope_down = np.where(below > 0.0, (at.price - down.price) / np.where(below > 0.0, below, 1.0), slope_up)
+    right, left = (
+        solve(replace(c, spot=c.spot * (1.0 + h)), early, steps).gamma for h in (SPOT_BUMP, -SPOT_BUMP)
+    )
+    speed = (right - left) / np.where(c.spot > 0.0, 2.0 * SPOT_BUMP * c.spot, 1.0)
+    carry, variance = c.rate - c.dividend_yield, np.square(c.sigma * c.spot)
+    theta = c.rate * at.price - carry * c.spot * at.delta - 0.5 * variance * at.gamma
+    convexity = c.spot * at.gamma
+    charm = (c.rate - carry) * at.delta - (carry + c.sigma**2) * convexity - 0.5 * variance * speed
     held = (c.tau > 0.0) & ~(early & (at.price <= intrinsic(c)))
+    vega = np.where(random, (up.price - down.price) / spread, 0.0)
+    vanna = np.where(random & held, (up.delta - down.delta) / spread, 0.0)
+    volga = np.where(random & held, (slope_up - slope_down) / (0.5 * spread), 0.0)
+    theta, charm = np.where(held, theta, 0.0), np.where(held, charm, 0.0)
     return GreekColumns(
         price=at.price,
         delta=at.delta,
         gamma=at.gamma,
-        vega=np.where(random, vega, 0.0) / 100.0,
-        theta=np.where(held, theta, 0.0) / black_scholes.DAYS_PER_YEAR,
+        vega=vega / 100.0,
+        theta=theta / black_scholes.DAYS_PER_YEAR,
         rho=rho / 100.0,
+        vanna=vanna / 100.0,
+        volga=volga / 1e4,
+        charm=charm / black_scholes.DAYS_PER_YEAR,
     )
 
 
@@ -126,7 +142,7 @@ def _premium(c: Contracts, steps: int) -> Solution:
     trees = [lattice.backward(c, (True, False), k) for k in _pair(steps)]
     extra = _extrapolated([_derivatives(t.spot, t.values[0] - t.values[1]) for t in trees], steps)
     floor = np.maximum(intrinsic(c), european.price)
-    price = np.clip(european.price + extra.price, floor, np.maximum(floor, _ceiling(c)))
+    price = np.clip(european.price + extra.price, floor, np.maximum(floor, ceiling(c)))
     whole = Solution(price, european.delta + extra.delta, european.gamma + extra.gamma)
     return _exercised_now(c, trees[0].values[0][1], whole)
 
@@ -135,7 +151,7 @@ def _with_dividends(c: Contracts, steps: int) -> Solution:
     """American with cash dividends: the tree's value."""
     trees = [lattice.backward(c, (True,), k) for k in _pair(steps)]
     whole = _extrapolated([_derivatives(t.spot, t.values[0]) for t in trees], steps)
-    price = np.clip(whole.price, intrinsic(c), np.maximum(intrinsic(c), _ceiling(c)))
+    price = np.clip(whole.price, intrinsic(c), np.maximum(intrinsic(c), ceiling(c)))
     return _exercised_now(c, trees[0].values[0][1], replace(whole, price=price))
 
 
@@ -143,10 +159,7 @@ def _european(c: Contracts, steps: int) -> Solution:
     """European with cash dividends: the tree's value."""
     trees = [lattice.backward(c, (False,), k) for k in _pair(steps)]
     whole = _extrapolated([_derivatives(t.spot, t.values[0]) for t in trees], steps)
-    at_most = np.where(
-        c.is_call, c.spot * np.exp(-c.dividend_yield * c.tau), c.strike * np.exp(-c.rate * c.tau)
-    )
-    return replace(whole, price=np.clip(whole.price, 0.0, at_most))
+    return replace(whole, price=np.clip(whole.price, 0.0, european_ceiling(c)))
 
 
 def _pair(steps: int) -> tuple[int, int]:
@@ -184,8 +197,13 @@ def _exercised_now(c: Contracts, tree: Floats, whole: Solution) -> Solution:
     )
 
 
-def _ceiling(c: Contracts) -> Floats:
+def ceiling(c: Contracts) -> Floats:
     """No option is worth more: a call than the spot, a put than the strike, whichever date is the best for it."""
     spot = c.spot * np.exp(np.maximum(-c.dividend_yield * c.tau, 0.0))
     strike = c.strike * np.exp(np.maximum(-c.rate * c.tau, 0.0))
     return np.where(c.is_call, spot, strike)
+
+
+def european_ceiling(c: Contracts) -> Floats:
+    """No European option is worth more: a call than the spot less its yield, a put than the discounted strike."""
+    return np.where(c.is_call, c.spot * np.exp(-c.dividend_yield * c.tau), c.strike * np.exp(-c.rate * c.tau))

@@ -92,12 +92,21 @@ def greeks(
     decay = -0.5 * t.spot_pv * density * sigma / np.where(alive, t.root, 1.0)
     theta = decay + yield_ * t.spot_pv * spot_share - rate * t.strike_pv * strike_share
     rho = np.maximum(tau, 0.0) * t.strike_pv * strike_share
+    vega = t.spot_pv * density * t.root
+    d1, d2 = np.where(random, t.d1, 0.0), np.where(random, t.d2, 0.0)
+    per_sigma = np.where(random, sigma, 1.0)
+    spot_carry = np.exp(-yield_ * np.maximum(tau, 0.0))
+    turn = (rate - yield_) / np.where(random, per_sigma * t.root, 1.0) - 0.5 * d2 / np.where(alive, tau, 1.0)
+    charm = spot_carry * (yield_ * spot_share - np.where(random, density * turn, 0.0))
     unknown = value * 0.0
     return GreekColumns(
         price=value,
-        delta=np.exp(-yield_ * np.maximum(tau, 0.0)) * spot_share + unknown,
+        delta=spot_carry * spot_share + unknown,
         gamma=gamma + unknown,
-        vega=t.spot_pv * density * t.root / 100.0 + unknown,
+        vega=vega / 100.0 + unknown,
         theta=np.where(alive, theta, 0.0) / DAYS_PER_YEAR + unknown,
         rho=rho / 100.0 + unknown,
+        vanna=-spot_carry * density * d2 / per_sigma / 100.0 + unknown,
+        volga=vega * d1 * d2 / per_sigma / 1e4 + unknown,
+        charm=np.where(alive, charm, 0.0) / DAYS_PER_YEAR + unknown,
     )

@@ -40,8 +40,21 @@ def shifted(times: Floats, amounts: Floats, years: Floats) -> tuple[Floats, Floa
 def by_date(times: Floats, amounts: Floats, tau: Floats) -> tuple[Floats, Floats]:
     """The dividends of (0, tau) in the order of their dates, (n, m) without columns that nobody uses.
 
-    Unused places have the time tau and the amount 0.
+    Those of one date are one. Unused places have the time tau and the amount 0.
     """
+    sorted_times, cash = _sorted(times, amounts, tau)
+    double = (sorted_times[:, 1:] == sorted_times[:, :-1]) & (cash[:, 1:] != 0.0)
+    if not double.any():
+        return sorted_times, cash
+    for i in range(cash.shape[1] - 1, 0, -1):
+        cash[:, i - 1] += np.where(double[:, i - 1], cash[:, i], 0.0)
+        cash[:, i] = np.where(double[:, i - 1], 0.0, cash[:, i])
+    return _sorted(sorted_times, cash, tau)
+
+
+def _sorted(times: Floats, amounts: Floats, tau: Floats) -> tuple[Floats, Floats]:
+    if not times.shape[1]:
+        return times, amounts
     ahead = still_ahead(times, amounts, tau)
     kept = np.where(ahead, times, np.inf)
     order = np.argsort(kept, axis=1, kind="stable")[:, : int(ahead.sum(axis=1).max(initial=0))]

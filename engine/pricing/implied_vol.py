@@ -2,20 +2,22 @@
 
 European prices are reduced to the out-of-the-money option in units of sqrt(S' K') (Jäckel 2015): b(x, s), with
 x = -|ln(S'/K')| and s = sigma sqrt(tau). Newton's method solves ln b, or the logarithm of the distance to the upper
-bound for high prices, and is held inside a bracket that every step narrows. On the tree Chandrupatla's bracketed
-method (1997) is used, as scipy has it.
+bound for high prices, and is held inside a bracket that every step narrows. On the tables Chandrupatla's bracketed
+method (1997) is used.
 """
 
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy.optimize import elementwise
 from scipy.special import erf, erfcx, ndtr
 
 from engine.pricing import american
+from engine.pricing.bands import base_middle, rows_of
 from engine.pricing.black_scholes import DETERMINISTIC
 from engine.pricing.deterministic import best_exercise
 from engine.pricing.dividends import present_value
+from engine.pricing.grid import LARGEST_DEVIATION
+from engine.pricing.tables import Tables
 from engine.pricing.types import BoolArray, Contracts, Floats, IntArray, IvReason
 
 ROUNDING = 2.0 * np.finfo(np.float64).eps
@@ -24,13 +26,17 @@ ROUNDING = 2.0 * np.finfo(np.float64).eps
 IDENTIFIED = 1e-8
 """A volatility is identified when the rounding of its price moves it by less than this share of itself."""
 
-TREE_TIME_VALUE = 1e-6
-"""On a tree, the least time value that tells a volatility, as a share of the larger of spot and strike."""
+TIME_VALUE = 1e-5
+"""On a table, the least time value that tells a volatility, as a share of the larger of spot and strike."""
+
+AT_CEILING = 1e-6
+"""A table tells no volatility from a price so close to its upper bound, as a share of it."""
+
+MOST_BANDS, SETTLE_WITHIN = 12, 4
+EDGE = 1.05  # how far into the next band the search goes on
 
 ITERATIONS = 100
-LARGEST_DEVIATION = 40.0  # of sigma sqrt(tau); N(-20) is below what a double next to 1 can tell
-LARGEST_TREE_DEVIATION = 10.0
-GUESS_WIDTH = 0.3  # half width in ln sigma of the first bracket around the European guess
+MOST_DEVIATION = 40.0  # of sigma sqrt(tau); N(-20) is below what a double next to 1 can tell
 
 Answer = tuple[Floats, IntArray]
 
@@ -91,28 +97,27 @@ def european(c: Contracts, prices: Floats) -> Answer:
     return sigma, reason
 
 
-def on_tree(c: Contracts, early: BoolArray, prices: Floats) -> Answer:
-    """sigma and reason of options that need a tree.
+def on_tables(c: Contracts, early: BoolArray, prices: Floats, tables: Tables) -> Answer:
+    """sigma and reason of options that have no closed form.
 
     Args:
         c: n options as for european, cash dividends allowed.
         early: (n,), whether exercise before expiry is allowed.
         prices: (n,).
+        tables: what the options' residuals are read off.
     """
-    alive = c.tau > 0.0
-    life = np.where(alive, c.tau, 1.0)
+    alive = (c.tau > 0.0) & (c.strike > 0.0) & (c.spot > 0.0)
     certain, _ = best_exercise(replace(c, tau=np.maximum(c.tau, 0.0)), early)
     floor = np.where(early, np.maximum(certain, american.intrinsic(c)), certain)
-    least = TREE_TIME_VALUE * np.maximum(c.spot, c.strike)
-    highest = LARGEST_TREE_DEVIATION / np.sqrt(life)
-    ceiling = american.solve(replace(c, sigma=highest), early).price
+    least = TIME_VALUE * np.maximum(c.spot, c.strike)
+    ceiling = np.where(early, american.ceiling(c), american.european_ceiling(c))
     reason = np.select(
         [
-            ~alive,
+            c.tau <= 0.0,
             ~(np.isfinite(prices) & (prices >= 0.0)),
             prices < floor - ROUNDING * np.maximum(c.spot, c.strike),
-            prices <= floor + least,
-            prices >= ceiling,
+            (prices <= floor + least) | ~alive,
+            prices >= ceiling * (1.0 - AT_CEILING),
         ],
         [
             IvReason.EXPIRED,
@@ -126,9 +131,40 @@ def on_tree(c: Contracts, early: BoolArray, prices: Floats) -> Answer:
     rows = np.flatnonzero(reason == IvReason.OK)
     sigma = np.full(len(c), np.nan)
     if len(rows):
-        sigma[rows] = _tree_root(c.take(rows), early[rows], prices[rows], highest[rows])
+        sigma[rows] = _table_root(c.take(rows), early[rows], prices[rows], tables)
         reason[rows] = np.where(np.isnan(sigma[rows]), IvReason.NO_TIME_VALUE, IvReason.OK)
     return sigma, reason
+
+
+def _table_root(c: Contracts, early: BoolArray, prices: Floats, tables: Tables) -> Floats:
+    """The sigma at which the tables give the price: of the band that the answer itself belongs to.
+
+    A first guess picks a band; an answer beyond its edges, or in another's middle, picks the next one.
+    """
+    root = np.sqrt(c.tau)
+    guess, found = _european_guess(c, prices), np.full(len(c), np.nan)
+    open_ = np.arange(len(c))
+    for attempt in range(MOST_BANDS):
+        part = replace(c.take(open_), sigma=guess[open_])
+        everywhere = np.ones(len(open_), dtype=np.bool_)
+        bands, contract = rows_of(
+            part, early[open_], np.full(len(open_), np.inf), np.zeros(len(open_)), everywhere
+        )
+        which = open_[contract]
+        deviation = tables.implied(bands, c.spot[which], prices[which])
+        below, above = deviation == 0.0, np.isinf(deviation)
+        beyond = np.where(below, bands.low / EDGE, bands.high * EDGE) / root[which]
+        sigma = np.where(below | above, beyond, deviation / root[which])
+        settled = ~(below | above)
+        moved = base_middle(replace(c.take(which), sigma=sigma)) != bands.middle
+        guess[which] = sigma
+        found[which] = np.where(settled, sigma, np.nan)
+        open_ = which[~settled | (moved & (attempt < SETTLE_WITHIN))]
+        lost = (guess[open_] * root[open_] < DETERMINISTIC) | (guess[open_] * root[open_] > LARGEST_DEVIATION)
+        open_ = open_[~lost]
+        if not len(open_):
+            break
+    return found
 
 
 def _solve(p: _Normalised) -> Floats:
@@ -136,7 +172,7 @@ def _solve(p: _Normalised) -> Floats:
     inflection = np.sqrt(-2.0 * p.x)
     high = p.target > 0.5 * p.most
     goal = np.log(np.where(high, p.most - p.target, p.target))
-    low, top = np.maximum(p.target * np.sqrt(2.0 * np.pi), -p.x / 60.0), np.full_like(p.x, LARGEST_DEVIATION)
+    low, top = np.maximum(p.target * np.sqrt(2.0 * np.pi), -p.x / 60.0), np.full_like(p.x, MOST_DEVIATION)
     s = np.clip(inflection, low, top)
     for _ in range(ITERATIONS):
         log_b, slope = _log_price(p.x, s)
@@ -176,27 +212,6 @@ def _log_gap(x: Floats, s: Floats) -> tuple[Floats, Floats]:
     h, t = x / s, 0.5 * s
     gap = np.exp(0.5 * x) * ndtr(-(h + t)) + np.exp(-0.5 * x) * ndtr(h - t)
     return np.log(gap), _vega(x, s) / gap
-
-
-def _tree_root(c: Contracts, early: BoolArray, prices: Floats, highest: Floats) -> Floats:
-    """The sigma at which the tree gives the price, NaN where none was found between nothing and `highest`."""
-
-    def miss(log_sigma: Floats, row: Floats) -> Floats:
-        rows = row.astype(np.int64)
-        at = replace(c.take(rows), sigma=np.exp(log_sigma))
-        return np.asarray(american.solve(at, early[rows]).price - prices[rows])
-
-    every = np.arange(len(c), dtype=np.float64)
-    lowest = np.log(2.0 * DETERMINISTIC / np.sqrt(c.tau))
-    top = np.log(highest)
-    guess = np.clip(np.log(_european_guess(c, prices)), lowest + GUESS_WIDTH, top - GUESS_WIDTH)
-    left, right = guess - GUESS_WIDTH, guess + GUESS_WIDTH
-    left = np.where(miss(left, every) > 0.0, lowest, left)
-    right = np.where(miss(right, every) < 0.0, top, right)
-    found = elementwise.find_root(
-        miss, (left, right), args=(every,), tolerances={"xatol": 1e-12, "xrtol": 0.0}
-    )
-    return np.where(found.success, np.exp(found.x), np.nan)
 
 
 def _european_guess(c: Contracts, prices: Floats) -> Floats:

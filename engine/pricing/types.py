@@ -137,10 +137,11 @@ class Shocks:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class GreekColumns:
-    """Price and sensitivities, each (n,), per unit of the underlying; NaN where an input is.
+    """Price and sensitivities, each (n,) or (n_shocks, n), per unit of the underlying; NaN where an input is.
 
     delta and gamma per 1.00 of spot (of the forward for the forward models), vega per vol point (0.01), theta
-    per calendar day, rho per 1 % (0.01).
+    per calendar day, rho per 1 % (0.01); vanna and charm are the change of delta for a vol point and for a calendar day,
+    volga that of vega for a vol point.
     """
 
     price: Floats
@@ -149,6 +150,9 @@ class GreekColumns:
     vega: Floats
     theta: Floats
     rho: Floats
+    vanna: Floats
+    volga: Floats
+    charm: Floats
 
 
 class IvReason(IntEnum):

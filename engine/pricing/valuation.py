@@ -1,16 +1,22 @@
 """Which model values which contract: the door of this package.
 
-LINEAR is worth its own price. Europeans without cash dividends, and Americans for which early exercise can't pay,
-have the closed form; the others a tree. A contract with an input that is NaN, infinite or negative (sigma, strike,
-spot, a dividend; not the price of LINEAR) is worth NaN, and touches no other contract.
+LINEAR is worth its own price. Europeans without cash dividends, and Americans for which early exercise can't pay, have the
+closed form; the others the closed form plus the residual of a table, made once per contract and read for every shock. What
+no table serves (expiry, no volatility, a spot of nothing, a forward that drifts over many deviations) is solved directly.
+A contract with an input that is NaN, infinite or negative (sigma, strike, spot, a dividend; not the price of LINEAR) is
+worth NaN, and touches no other contract.
 """
 
 from dataclasses import replace
+from typing import Final
 
 import numpy as np
 
-from engine.pricing import american, black_scholes, implied_vol
+from engine.pricing import american, implied_vol
+from engine.pricing.bands import rows_of
 from engine.pricing.dividends import shifted
+from engine.pricing.grid import Rows
+from engine.pricing.tables import Tables
 from engine.pricing.types import (
     BoolArray,
     Contracts,
@@ -23,58 +29,52 @@ from engine.pricing.types import (
     Shocks,
 )
 
+DAYS_PER_YEAR: Final = 365.0
+RATE_STEP: Final = 0.001
+NAMES: Final = GreekColumns.__slots__
+UNITS: Final = np.array([1.0, 1.0, 1.0, 0.01, 1.0 / DAYS_PER_YEAR, 0.01, 0.01, 1e-4, 1.0 / DAYS_PER_YEAR])
+"""Of each of NAMES, from per year and per 1.00."""
+
+_TABLES: Final = Tables()  # a memo: what is in it changes no value
+
 
 def price(contracts: Contracts) -> Floats:
     """Value of each contract per unit of its underlying, (n,)."""
-    linear, closed, tree = _routes(contracts)
-    out = np.full(len(contracts), np.nan)
-    out[linear] = contracts.spot[linear]
-    with np.errstate(all="ignore"):
-        if len(closed):
-            out[closed] = black_scholes.price(*_bsm_inputs(_carried(contracts.take(closed))))
-        if len(tree):
-            part = _carried(contracts.take(tree))
-            out[tree] = american.solve(part, _early(part)).price
-    return out
+    return np.asarray(_valued(contracts, _unshocked(contracts))[0])
 
 
 def value(contracts: Contracts, shocks: Shocks) -> Floats:
     """Value of each contract in each shock, (n_shocks, n), per unit of its underlying.
 
-    An element that a shock leaves as it is has the value of price(contracts), bit for bit.
+    An element that a shock leaves as it is has the value of price(contracts), bit for bit. The others are read off the
+    tables of the contracts as they are unshocked.
 
     Raises:
         ValueError: If the shocks are for another number of contracts.
     """
-    if shocks.spot.shape[1] != len(contracts):
-        raise ValueError(f"shocks for {shocks.spot.shape[1]} contracts, not {len(contracts)}")
-    unmoved = (
-        (shocks.spot == contracts.spot) & (shocks.sigma == contracts.sigma) & (shocks.years == 0.0)[:, None]
-    )
-    out = np.empty(shocks.spot.shape)
-    if unmoved.any():
-        out[:] = price(contracts)
-    shock, column = np.nonzero(~unmoved)
-    if len(column):
-        out[shock, column] = price(_after(contracts.take(column), shocks, shock, column))
+    _refuse_others(contracts, shocks)
+    out = _valued(contracts, shocks)
+    still = (shocks.spot == contracts.spot) & (shocks.sigma == contracts.sigma)
+    still[shocks.years != 0.0] = False
+    if still.any():
+        np.copyto(out, price(contracts), where=still)
     return out
 
 
 def greeks(contracts: Contracts) -> GreekColumns:
-    """Price and Greeks of each contract; LINEAR has delta 1 and no other."""
-    linear, closed, tree = _routes(contracts)
-    names = GreekColumns.__slots__
-    out = {name: np.full(len(contracts), np.nan) for name in names}
-    own = contracts.spot[linear]
-    for name in names:
-        out[name][linear] = np.where(np.isnan(own), np.nan, 1.0 if name == "delta" else 0.0)
-    out["price"][linear] = own
-    with np.errstate(all="ignore"):
-        for rows, method in ((closed, _closed_greeks), (tree, _tree_greeks)):
-            part = method(_carried(contracts.take(rows))) if len(rows) else None
-            for name in names if part else ():
-                out[name][rows] = getattr(part, name)
-    return GreekColumns(**out)
+    """Price and Greeks of each contract, (n,) each; LINEAR has delta 1 and no other."""
+    out = _greeks(contracts, _unshocked(contracts))
+    return GreekColumns(*out[:, 0])
+
+
+def shocked_greeks(contracts: Contracts, shocks: Shocks) -> GreekColumns:
+    """Price and Greeks of each contract in each shock, (n_shocks, n) each.
+
+    Raises:
+        ValueError: If the shocks are for another number of contracts.
+    """
+    _refuse_others(contracts, shocks)
+    return GreekColumns(*_greeks(contracts, shocks))
 
 
 def implied_volatility(contracts: Contracts, prices: Floats) -> ImpliedVolatility:
@@ -88,32 +88,145 @@ def implied_volatility(contracts: Contracts, prices: Floats) -> ImpliedVolatilit
     c = replace(contracts, sigma=np.ones(len(contracts)))
     sigma, reason = np.full(len(c), np.nan), np.full(len(c), int(IvReason.BAD_INPUT), dtype=np.int64)
     reason[c.model == Model.LINEAR] = IvReason.NOT_AN_OPTION
-    _, closed, tree = _routes(c)
+    usable = (c.model != Model.LINEAR) & _usable(c) & np.isfinite(c.spot) & (c.spot >= 0.0)
+    carried, early = _carried(c), _early(c)
+    tabled = _tabled(carried, early)
     with np.errstate(all="ignore"):
-        for rows, method in ((closed, implied_vol.european), (tree, _implied_on_tree)):
-            if len(rows):
-                sigma[rows], reason[rows] = method(_carried(c.take(rows)), prices[rows])
+        closed, other = np.flatnonzero(usable & ~tabled), np.flatnonzero(usable & tabled)
+        if len(closed):
+            sigma[closed], reason[closed] = implied_vol.european(carried.take(closed), prices[closed])
+        if len(other):
+            part = carried.take(other)
+            sigma[other], reason[other] = implied_vol.on_tables(part, early[other], prices[other], _TABLES)
     return ImpliedVolatility(sigma, reason)
 
 
-def _routes(c: Contracts) -> tuple[IntArray, IntArray, IntArray]:
-    """Where the linear contracts are, those with a closed form, and those that need a tree."""
-    linear = c.model == Model.LINEAR
-    usable = ~linear & _usable(c)
-    carried = _carried(c)
-    early = _early(c)
-    closed = np.where(early, american.never_early(carried), ~american.pays_dividends(carried))
-    return np.flatnonzero(linear), np.flatnonzero(usable & closed), np.flatnonzero(usable & ~closed)
+def _refuse_others(contracts: Contracts, shocks: Shocks) -> None:
+    if shocks.spot.shape[1] != len(contracts):
+        raise ValueError(f"shocks for {shocks.spot.shape[1]} contracts, not {len(contracts)}")
+
+
+def _unshocked(c: Contracts) -> Shocks:
+    return Shocks(c.spot[None, :], c.sigma[None, :], np.zeros(1))
+
+
+def _valued(contracts: Contracts, shocks: Shocks) -> Floats:
+    """(n_shocks, n)."""
+    out = np.full(shocks.spot.shape, np.nan)
+    linear = contracts.model == Model.LINEAR
+    out[:, linear] = shocks.spot[:, linear]
+    for asked in _horizons(contracts, shocks):
+        rows, columns = asked.rows()
+        _TABLES.values(rows, columns, asked.shocks, shocks.spot, shocks.sigma, out)
+        where = asked.unanswered(out)
+        if where is not None:
+            solved = american.solve(asked.contracts_at(*where), asked.early[where[1]])
+            out[asked.cells(*where)] = solved.price
+    return out
+
+
+def _greeks(contracts: Contracts, shocks: Shocks) -> Floats:
+    """(9, n_shocks, n), in the units of GreekColumns; the price is to the bit that of `_valued`."""
+    out = np.full((len(NAMES), *shocks.spot.shape), np.nan)
+    for asked in _horizons(contracts, shocks):
+        rows, columns = asked.rows()
+        _TABLES.values(rows, columns, asked.shocks, shocks.spot, shocks.sigma, out[0])
+        _TABLES.greeks(
+            rows, asked.moved(rows, columns), RATE_STEP, columns, asked.shocks, shocks.spot, shocks.sigma, out
+        )
+        where = asked.unanswered(out[0])
+        if where is not None:
+            direct = asked.contracts_at(*where)
+            solved = american.greeks(direct, asked.early[where[1]], asked.on_forward[where[1]])
+            for k, name in enumerate(NAMES):
+                out[(k, *asked.cells(*where))] = getattr(solved, name) / UNITS[k]
+    out *= UNITS[:, None, None]
+    linear = contracts.model == Model.LINEAR
+    if linear.any():
+        own = shocks.spot[:, linear]
+        out[:, :, linear] = np.where(np.isnan(own), np.nan, 0.0)
+        out[0][:, linear] = own
+        out[1][:, linear] += 1.0
+    return out
+
+
+class _Horizon:
+    """The options of a book that can be valued, as they are at one horizon, and the shocks that go there."""
+
+    def __init__(
+        self, contracts: Contracts, columns: IntArray, years: float, which: IntArray, shocks: Shocks
+    ) -> None:
+        c = contracts.take(columns)
+        times, amounts = shifted(c.dividend_times, c.dividend_amounts, np.full(len(c), years))
+        self.on_forward, self.early = _on_forward(c), _early(c)
+        self.contracts = _carried(
+            replace(c, tau=c.tau - years, dividend_times=times, dividend_amounts=amounts)
+        )
+        self.columns, self.shocks, self._all = columns, which, shocks
+
+    def rows(self) -> tuple[Rows, IntArray]:
+        """The rows that serve these contracts' shocks, and the column of each."""
+        alive = (self.contracts.tau > 0.0) & (self.contracts.strike > 0.0)
+        c, early, columns = self.contracts, self.early, self.columns
+        if not alive.all():
+            c, early, columns = c.take(alive), early[alive], columns[alive]
+        sigmas = self._all.sigma if len(self.shocks) == len(self._all) else self._all.sigma[self.shocks]
+        with np.errstate(all="ignore"):
+            root = np.sqrt(c.tau)
+            lowest = np.fmin.reduce(sigmas, axis=0)[columns] * root
+            highest = np.fmax.reduce(sigmas, axis=0)[columns] * root
+            sound = np.where(c.sigma >= 0.0, c.sigma, np.nan_to_num(highest / root))
+            rows, contract = rows_of(replace(c, sigma=sound), early, lowest, highest, _tabled(c, early))
+        return rows, columns[contract]
+
+    def moved(self, rows: Rows, columns: IntArray) -> Rows:
+        """The rows at a rate higher by RATE_STEP: of a contract on a forward the yield, which is its rate, moves along."""
+        on_forward = self.on_forward[np.searchsorted(self.columns, columns)]
+        return rows._replace(rate=rows.rate + RATE_STEP, yield_=rows.yield_ + RATE_STEP * on_forward)
+
+    def cells(self, shock: IntArray, contract: IntArray) -> tuple[IntArray, IntArray]:
+        """Where they are in the matrices of all."""
+        return self.shocks[shock], self.columns[contract]
+
+    def unanswered(self, out: Floats) -> tuple[IntArray, IntArray] | None:
+        """Where `out` has no value though the shocked spot and sigma are sound: shocks and contracts, None for nowhere."""
+        if not np.isnan(out).any():
+            return None
+        at = np.ix_(self.shocks, self.columns)
+        spot, sigma = self._all.spot[at], self._all.sigma[at]
+        sound = np.isfinite(spot) & (spot >= 0.0) & np.isfinite(sigma) & (sigma >= 0.0)
+        shock, contract = np.nonzero(sound & np.isnan(out[at]))
+        return (shock, contract) if len(shock) else None
+
+    def contracts_at(self, shock: IntArray, contract: IntArray) -> Contracts:
+        """One contract per (shock, contract), as it is in that shock."""
+        at = self.cells(shock, contract)
+        return replace(self.contracts.take(contract), spot=self._all.spot[at], sigma=self._all.sigma[at])
+
+
+def _horizons(contracts: Contracts, shocks: Shocks) -> list[_Horizon]:
+    columns = np.flatnonzero((contracts.model != Model.LINEAR) & _usable(contracts))
+    if not len(columns) or not len(shocks):
+        return []
+    return [
+        _Horizon(contracts, columns, float(years), np.flatnonzero(shocks.years == years), shocks)
+        for years in np.unique(shocks.years)
+    ]
+
+
+def _tabled(carried: Contracts, early: BoolArray) -> BoolArray:
+    """Which contracts have no closed form."""
+    return np.where(early, ~american.never_early(carried), american.pays_dividends(carried))
 
 
 def _usable(c: Contracts) -> BoolArray:
-    signs = np.minimum(np.minimum(c.sigma, c.strike), c.spot) >= 0.0
-    finite = np.isfinite(c.sigma + c.strike + c.spot + c.tau + c.rate + c.dividend_yield)
+    """Contracts that are sound in all but spot and sigma."""
+    finite = np.isfinite(c.strike + c.tau + c.rate + c.dividend_yield) & (c.strike >= 0.0)
     amounts = c.dividend_amounts
     dividends = ~np.isnan(c.dividend_times).any(axis=1) & (np.isfinite(amounts) & (amounts >= 0.0)).all(
         axis=1
     )
-    return np.asarray(signs & finite & (dividends | _on_forward(c)))
+    return np.asarray(finite & (dividends | _on_forward(c)))
 
 
 def _early(c: Contracts) -> BoolArray:
@@ -129,41 +242,3 @@ def _carried(c: Contracts) -> Contracts:
     forward = _on_forward(c)
     amounts = np.where(forward[:, None], 0.0, c.dividend_amounts)
     return replace(c, dividend_yield=np.where(forward, c.rate, c.dividend_yield), dividend_amounts=amounts)
-
-
-def _after(c: Contracts, shocks: Shocks, shock: IntArray, column: IntArray) -> Contracts:
-    """The contracts c, one per element of the shocks at (shock, column), as they are in it."""
-    years = shocks.years[shock]
-    times, amounts = shifted(c.dividend_times, c.dividend_amounts, years)
-    return replace(
-        c,
-        spot=shocks.spot[shock, column],
-        sigma=shocks.sigma[shock, column],
-        tau=c.tau - years,
-        dividend_times=times,
-        dividend_amounts=amounts,
-    )
-
-
-def _bsm_inputs(c: Contracts) -> tuple[BoolArray, Floats, Floats, Floats, Floats, Floats, Floats]:
-    return c.is_call, c.spot, c.strike, c.sigma, c.tau, c.rate, c.dividend_yield
-
-
-def _closed_greeks(c: Contracts) -> GreekColumns:
-    closed = black_scholes.greeks(*_bsm_inputs(c))
-    rho_of_forward = -np.maximum(c.tau, 0.0) * closed.price / 100.0
-    return replace(closed, rho=np.where(_on_forward(c), rho_of_forward, closed.rho))
-
-
-def _tree_greeks(c: Contracts) -> GreekColumns:
-    return american.greeks(c, _early(c), _on_forward(c))
-
-
-def _implied_on_tree(c: Contracts, prices: Floats) -> tuple[Floats, IntArray]:
-    return implied_vol.on_tree(c, _early(c), prices)
-
-
-def shocked(contracts: Contracts, shocks: Shocks) -> Contracts:
-    """The contracts as they are in each shock, one shock after the other: n_shocks * n of them."""
-    shock, column = (index.ravel() for index in np.indices(shocks.spot.shape))
-    return _after(contracts.take(column), shocks, shock, column)

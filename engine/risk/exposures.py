@@ -7,7 +7,7 @@ import numpy as np
 
 from engine.marks import MarkedBook
 from engine.model import UNSHOCKED_KINDS, Bools, Floats
-from engine.pricing import Contracts, GreekColumns, Shocks, greeks, shocked
+from engine.pricing import GreekColumns, Shocks, shocked_greeks
 from engine.results import Exposure
 from engine.scenarios import Outcome
 
@@ -59,18 +59,14 @@ def exposures_after(book: MarkedBook, outcomes: Sequence[Outcome]) -> list[Expos
     """The portfolio's Greeks in the market of each outcome, from one valuation of all of them."""
     if not outcomes:
         return []
-    contracts: Contracts = shocked(
-        book.contracts,
-        Shocks(
-            spot=np.stack([outcome.market.spot for outcome in outcomes]),
-            sigma=np.stack([outcome.market.sigma for outcome in outcomes]),
-            years=np.array([outcome.years for outcome in outcomes]),
-        ),
+    shocks = Shocks(
+        spot=np.stack([outcome.market.spot for outcome in outcomes]),
+        sigma=np.stack([outcome.market.sigma for outcome in outcomes]),
+        years=np.array([outcome.years for outcome in outcomes]),
     )
-    columns, n = greeks(contracts), len(book.contracts)
+    columns = shocked_greeks(book.contracts, shocks)
     tables = []
     for k in range(len(outcomes)):
-        rows = slice(k * n, (k + 1) * n)
-        mine = GreekColumns(*(getattr(columns, name)[rows] for name in GreekColumns.__slots__))
-        tables.append(exposure_sum(exposure_columns(mine, contracts.spot[rows], book)))
+        mine = GreekColumns(*(getattr(columns, name)[k] for name in GreekColumns.__slots__))
+        tables.append(exposure_sum(exposure_columns(mine, shocks.spot[k], book)))
     return tables

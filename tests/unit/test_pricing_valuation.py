@@ -5,10 +5,20 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from engine.pricing import Contracts, Model, Shocks, greeks, implied_volatility, price, rate_at, value
+from engine.pricing import (
+    Contracts,
+    GreekColumns,
+    Model,
+    Shocks,
+    greeks,
+    implied_volatility,
+    price,
+    rate_at,
+    value,
+)
 
 DAY = 1.0 / 365.0
-NAMES = ("price", "delta", "gamma", "vega", "theta", "rho")
+NAMES = GreekColumns.__slots__
 
 
 def book() -> Contracts:
@@ -49,7 +59,7 @@ def test_a_shock_of_one_contract_leaves_the_others_bit_for_bit() -> None:
     assert (shocked.diagonal() != price(c)).all()
 
 
-def test_a_shock_is_the_price_of_the_contracts_in_it() -> None:
+def test_a_shock_is_the_price_of_the_contracts_in_it_to_the_accuracy_of_a_table() -> None:
     c = book()
     later = replace(
         c,
@@ -58,7 +68,8 @@ def test_a_shock_is_the_price_of_the_contracts_in_it() -> None:
         tau=c.tau - 7 * DAY,
         dividend_times=c.dividend_times - 7 * DAY,
     )
-    np.testing.assert_array_equal(value(c, shocks_of(c, [0.9], [1.3], [7 * DAY]))[0], price(later))
+    shocked = value(c, shocks_of(c, [0.9], [1.3], [7 * DAY]))[0]
+    np.testing.assert_allclose(shocked, price(later), rtol=0, atol=0.005)
 
 
 def test_what_expires_inside_the_horizon_is_worth_its_intrinsic_value_at_the_shocked_spot() -> None:
@@ -77,7 +88,7 @@ def test_a_linear_contract_is_worth_its_own_price_whatever_else_moves() -> None:
 
 def test_a_linear_contract_has_a_delta_of_one_and_no_other_greek() -> None:
     at = greeks(book())
-    assert [float(getattr(at, name)[0]) for name in NAMES] == [100.0, 1.0, 0.0, 0.0, 0.0, 0.0]
+    assert [float(getattr(at, name)[0]) for name in NAMES] == [100.0, 1.0, *[0.0] * 7]
 
 
 def test_the_price_among_the_greeks_is_the_price() -> None:

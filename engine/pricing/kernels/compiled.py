@@ -1,0 +1,6 @@
+"""The four kernels, compiled: what `engine.pricing.twin` says slowly."""
+
+from engine.pricing.kernels.lookup import evaluate, greeks, implied
+from engine.pricing.kernels.tables import build
+
+__all__ = ["build", "evaluate", "greeks", "implied"]

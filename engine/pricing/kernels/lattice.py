@@ -1,0 +1,375 @@
+"""The early-exercise lattice of one contract at eight volatilities at once.
+
+An explicit trinomial lattice for the discounted value on a strip around the forward curve that ends at the strike, in a
+coordinate without drift. Eight total deviations s = sigma sqrt(T), the lanes, share the steps in z, the distance from that
+curve in standard deviations: node j of lane l is element 8 (j + 1) + l of one flat array, so that a step is one loop of
+straight arithmetic; a row before the first and one after the last node carry the ends on, linear in the spot. Everything is
+in units of the strike. The strike's kink is never on the grid: the last step before expiry is Black and Scholes' (Broadie
+and Detemple 1996). Nodes move so that the spot is an exact martingale of the lattice. Cash dividends follow the spot model:
+at an ex-date the value is that of the spot without it (Vellekoop and Nieuwenhuis 2006), interpolated through six nodes,
+with exercise tested just after and just before.
+"""
+
+import math
+
+import numpy as np
+
+from engine.pricing.dividends import LARGEST_SHARE
+from engine.pricing.grid import LANES
+from engine.pricing.kernels.jit import inlined, kernel
+from engine.pricing.kernels.maths import exp, log, normal
+
+CERTAIN = 9.0  # standard deviations beyond which the last step has no doubt
+ROWS = 8  # of scratch
+EDGES = 2 * LANES  # of a row of scratch: the rows of nodes before the first and after the last
+
+
+@inlined
+def six_points(f):
+    """Lagrange's weights of the nodes -2, -1 … 3 at the distance f beyond node 0."""
+    far_low, low, high, far_high = f + 2.0, f + 1.0, f - 1.0, f - 2.0
+    farthest = f - 3.0
+    inner = f * high
+    outer = far_low * farthest
+    return (
+        -low * inner * far_high * farthest * (1.0 / 120.0),
+        outer * inner * far_high * (1.0 / 24.0),
+        -outer * low * high * far_high * (1.0 / 12.0),
+        outer * low * f * far_high * (1.0 / 12.0),
+        -outer * low * inner * (1.0 / 24.0),
+        far_low * low * inner * far_high * (1.0 / 120.0),
+    )
+
+
+@kernel
+def centre(tau, carry, times, amounts, count, at):
+    """The spot at time `at`, dividends of that moment and later included, from which the forward reaches the strike."""
+    total = math.exp(-carry * (tau - at))
+    for i in range(count):
+        if times[i] >= at:
+            total += amounts[i] * math.exp(-carry * (times[i] - at))
+    return total
+
+
+@inlined
+def moves_of(begins, ends, longest, split):
+    """Number of steps between two dates, none longer than `longest`: a multiple of `split`, so that a lattice of `split` times
+    fewer steps has the same dates and probabilities, and the two can be extrapolated."""
+    return split * max(1, math.ceil((ends - begins) / (split * longest) - 1e-6))
+
+
+@kernel
+def at_every_step(early, sign, rate, yield_):
+    """Whether exercise may be due on any day, not just before a dividend."""
+    patient = (yield_ <= 0.0 and yield_ <= rate) if sign > 0.0 else (rate <= 0.0 and rate <= yield_)
+    return early and not patient
+
+
+@kernel
+def _fill(row, lanes):
+    """Every node of a flat row gets its lane's number."""
+    for j in range(row.size // LANES):
+        for lane in range(LANES):
+            row[LANES * j + lane] = lanes[lane]
+
+
+@kernel
+def solve_grid(
+    sign,
+    early,
+    tau,
+    rate,
+    yield_,
+    times,
+    amounts,
+    count,
+    deviations,
+    first,
+    spacing,
+    nodes,
+    steps,
+    split,
+    scratch,
+):
+    """The values today at `nodes` nodes first, first + spacing, … of each lane.
+
+    Args:
+        sign: +1 call, -1 put. early: whether exercise before expiry is allowed.
+        tau, rate, yield_: years, decimals per year.
+        times, amounts: the first `count` are dividends in (0, tau), ascending, in units of the strike.
+        deviations: (8,). steps: over the whole life, a multiple of split; spacing is sqrt(3 / steps).
+        scratch: (ROWS, at least 8 nodes + EDGES).
+    Returns:
+        (8 nodes,), a part of scratch.
+    """
+    size = LANES * nodes
+    held, other = scratch[0, : size + EDGES], scratch[1, : size + EDGES]
+    values = held[LANES : size + LANES]
+    paid, growth = scratch[2, :size], scratch[3, :size]
+    carry, longest = rate - yield_, tau / steps
+    lanes, spread, low_end, high_end = np.empty(LANES), np.empty(LANES), np.empty(LANES), np.empty(LANES)
+    for lane in range(LANES):
+        high_end[lane] = math.exp(deviations[lane] * spacing)
+        low_end[lane] = 1.0 / high_end[lane]
+        spread[lane] = high_end[lane] + low_end[lane] - 2.0
+
+    # Discounted signed spots of the nodes where the lattice starts, today's moved along: one step before expiry, or just
+    # before the last dividend where nothing but expiry can come after it.
+    jumps = count > 0 and not at_every_step(early, sign, rate, yield_)
+    log_level = math.log(centre(tau, carry, times, amounts, count, 0.0))
+    for lane in range(LANES):
+        lanes[lane] = 0.5 * deviations[lane] ** 2
+    begins, moves, dt = 0.0, 1, tau
+    for segment in range(count + 1):
+        ends = tau if segment == count else times[segment]
+        moves = moves_of(begins, ends, longest, split)
+        if segment == count and jumps:
+            moves = 1
+        dt = (ends - begins) / moves
+        taken = moves - 1 if segment == count else moves
+        for lane in range(LANES):
+            lanes[lane] -= taken * (yield_ * dt + math.log1p(dt / (6.0 * longest) * spread[lane]))
+        if segment < count - jumps:
+            before = centre(tau, carry, times, amounts, count, ends)
+            log_level += math.log((before - amounts[segment]) / before)
+        begins = ends
+    for j in range(nodes):
+        z = first + j * spacing
+        for lane in range(LANES):
+            paid[LANES * j + lane] = z * deviations[lane] + lanes[lane] + log_level
+    for i in range(size):
+        paid[i] = sign * exp(paid[i])
+
+    discount = math.exp(-rate * (tau - dt))
+    strike = sign * discount
+    widths = deviations * math.sqrt(dt / tau)
+    corners, turns = np.empty(LANES), np.zeros(LANES)
+    if jumps:
+        fallen, cash = scratch[4, :size], sign * amounts[count - 1] * discount
+        for i in range(size):
+            fallen[i] = sign * max(sign * (paid[i] - cash), (1.0 - LARGEST_SHARE) * sign * paid[i])
+        _fill(growth, widths)
+        _european(sign, dt, rate, yield_, discount, fallen, growth, values)
+        if early:
+            _exercise_at_a_corner(values, paid, strike, other[:size], corners, turns)
+    else:
+        _expire(sign, early, dt, rate, yield_, discount, widths, paid, growth, values)
+
+    for segment in range(count - jumps, -1, -1):
+        begins = 0.0 if segment == 0 else times[segment - 1]
+        ends = tau if segment == count else times[segment]
+        moves = moves_of(begins, ends, longest, split)
+        dt = (ends - begins) / moves
+        probability = dt / (6.0 * longest)
+        drift = math.exp(yield_ * dt)
+        for lane in range(LANES):
+            lanes[lane] = drift * (1.0 + probability * spread[lane])
+        _fill(growth, lanes)
+        back = math.exp(rate * dt)
+        moves -= segment == count
+        if np.any(turns != 0.0):
+            strike *= back
+            widths = deviations * math.sqrt(dt / tau)
+            _step_from_a_corner(
+                held,
+                other,
+                paid,
+                growth,
+                low_end,
+                high_end,
+                early,
+                probability,
+                strike,
+                corners,
+                turns,
+                widths,
+                drift,
+            )
+            held[:] = other
+            turns[:] = 0.0
+            moves -= 1
+        for _ in range(moves // 2):
+            strike *= back
+            _step(held, other, paid, growth, low_end, high_end, early, probability, strike)
+            strike *= back
+            _step(other, held, paid, growth, low_end, high_end, early, probability, strike)
+        if moves % 2 == 1:
+            strike *= back
+            _step(held, other, paid, growth, low_end, high_end, early, probability, strike)
+            held[:] = other
+        if segment > 0:
+            before = centre(tau, carry, times, amounts, count, begins)
+            cash = amounts[segment - 1]
+            _pay(
+                values,
+                other[:size],
+                paid,
+                scratch[4, :size],
+                scratch[5, :size],
+                before / (before - cash),
+                sign * cash * math.exp(-rate * begins),
+                sign,
+                deviations,
+                spacing,
+            )
+            values[:] = other[:size]
+            if early:
+                _exercise_at_a_corner(values, paid, strike, other[:size], corners, turns)
+    return values
+
+
+@kernel
+def _expire(sign, early, dt, rate, yield_, discount, deviations, paid, widths, out):
+    """Values one step before expiry: Black and Scholes where the strike is in doubt, the discounted payoff elsewhere.
+
+    deviations: (8,), of the last step. widths: scratch.
+    """
+    size = paid.size
+    strike, spot_later = sign * discount, math.exp(-yield_ * dt)
+    strike_later = strike * math.exp(-rate * dt)
+    forward = sign * spot_later / (discount * math.exp(-rate * dt))
+    for i in range(size):
+        out[i] = max(spot_later * paid[i] - strike_later, 0.0)
+    begins, ends = size, 0
+    for lane in range(LANES):
+        step = math.log(paid[LANES + lane] / paid[lane])
+        middle = -math.log(paid[lane] * forward) / step
+        half = CERTAIN * deviations[lane] / step
+        begins = min(begins, LANES * max(0, int(middle - half)))
+        ends = max(ends, LANES * min(size // LANES, max(0, int(middle + half) + 2)))
+    if begins < ends:
+        _fill(widths[begins:ends], deviations)
+        _european(sign, dt, rate, yield_, discount, paid[begins:ends], widths[begins:ends], out[begins:ends])
+    if early:
+        for i in range(size):
+            out[i] = max(out[i], paid[i] - strike)
+
+
+@kernel
+def _european(sign, dt, rate, yield_, discount, spots, widths, out):
+    """Black and Scholes for a time dt; spots and values discounted, spots signed; widths are the deviations."""
+    strike_later, spot_later = sign * discount * math.exp(-rate * dt), math.exp(-yield_ * dt)
+    forward = sign * spot_later / (discount * math.exp(-rate * dt))
+    for i in range(spots.size):
+        d2 = log(spots[i] * forward) / widths[i] - 0.5 * widths[i]
+        d1 = d2 + widths[i]
+        out[i] = spot_later * spots[i] * normal(sign * d1) - strike_later * normal(sign * d2)
+
+
+@kernel
+def _step(held, other, paid, growth, low_end, high_end, early, probability, strike):
+    """One step back, from `held` to `other`; `paid` and the discounted `strike` are those of the earlier date."""
+    size = paid.size
+    for lane in range(LANES):
+        low, high = LANES + lane, size + lane
+        held[lane] = held[low] - (held[low + LANES] - held[low]) * low_end[lane]
+        held[high + LANES] = held[high] + (held[high] - held[high - LANES]) * high_end[lane]
+    stay = 1.0 - 2.0 * probability
+    # Slices, not shifted indices: only then does the compiler see that no index wraps around, and use vectors.
+    below, here, above = held[:size], held[LANES : size + LANES], held[EDGES : size + EDGES]
+    out = other[LANES : size + LANES]
+    if early:
+        for i in range(size):
+            spot = paid[i] * growth[i]
+            paid[i] = spot
+            kept, exercised = probability * (below[i] + above[i]) + stay * here[i], spot - strike
+            out[i] = max(exercised, kept)
+    else:
+        for i in range(size):
+            paid[i] *= growth[i]
+            out[i] = probability * (below[i] + above[i]) + stay * here[i]
+
+
+@kernel
+def _pay(held, out, paid, fallen, place, ratio, cash, sign, deviations, spacing):
+    """From the values just after a dividend, held, those just before, out; `paid` becomes the spots with it.
+
+    The nodes keep their distance from the centre, so the spots before are `ratio` times those after. `cash` is discounted
+    and signed like the spots. fallen, place: scratch.
+    """
+    size = paid.size
+    last = size // LANES - 1
+    for i in range(size):
+        before = paid[i] * ratio
+        fallen[i] = sign * max(sign * (before - cash), (1.0 - LARGEST_SHARE) * sign * before)
+        place[i] = log(sign * fallen[i])
+    for lane in range(LANES):
+        inverse = 1.0 / (deviations[lane] * spacing)
+        lowest = math.log(sign * paid[lane])
+        for j in range(last + 1):
+            i = LANES * j + lane
+            at = (place[i] - lowest) * inverse
+            if at < 0.0 or at > last:
+                edge = lane if at < 0.0 else LANES * last + lane
+                inner = edge + LANES if at < 0.0 else edge - LANES
+                slope = (held[edge] - held[inner]) / (paid[edge] - paid[inner])
+                out[i] = held[edge] + slope * (fallen[i] - paid[edge])
+            else:
+                node = min(max(int(at), 2), last - 3)
+                w = six_points(at - node)
+                k = LANES * (node - 2) + lane
+                out[i] = (
+                    w[0] * held[k]
+                    + w[1] * held[k + LANES]
+                    + w[2] * held[k + 2 * LANES]
+                    + w[3] * held[k + 3 * LANES]
+                    + w[4] * held[k + 4 * LANES]
+                    + w[5] * held[k + 5 * LANES]
+                )
+    for i in range(size):
+        paid[i] *= ratio
+
+
+@kernel
+def _exercise_at_a_corner(held, paid, strike, lead, corners, turns):
+    """The larger of holding on and exercise, where the two cross at an angle, as they do before a dividend.
+
+    corners, turns: (8,), out: the discounted signed spot where they cross, and the slope of the one less that of the other;
+    0 where they don't. lead: scratch.
+    """
+    size = held.size
+    for i in range(size):
+        lead[i] = paid[i] - strike - held[i]
+        held[i] += max(lead[i], 0.0)
+    turns[:] = 0.0
+    for lane in range(LANES):
+        for i in range(lane, size - LANES, LANES):
+            if lead[i] * lead[i + LANES] < 0.0:
+                turns[lane] = (lead[i + LANES] - lead[i]) / (paid[i + LANES] - paid[i])
+                corners[lane] = paid[i] - lead[i] / turns[lane]
+
+
+@kernel
+def _step_from_a_corner(
+    held, other, paid, growth, low_end, high_end, early, probability, strike, corners, turns, widths, drift
+):
+    """As `_step`, where the values have corners: what the corner adds is stepped by Black and Scholes, the rest on the nodes.
+
+    Args:
+        widths: (8,), the deviations of this step. drift: exp(yield dt).
+    """
+    size = paid.size
+    values, out = held[LANES : size + LANES], other[LANES : size + LANES]
+    for lane in range(LANES):
+        up = 1.0 if turns[lane] > 0.0 else -1.0
+        for i in range(lane, size, LANES):
+            values[i] -= abs(turns[lane]) * max(up * (paid[i] - corners[lane]), 0.0)
+    _step(held, other, paid, growth, low_end, high_end, False, probability, strike)
+    for lane in range(LANES):
+        turn, corner, width = abs(turns[lane]), corners[lane], widths[lane]
+        up = 1.0 if turns[lane] > 0.0 else -1.0
+        if turn == 0.0:
+            continue
+        for i in range(lane, size, LANES):
+            later = paid[i] / drift
+            at = math.log(later / corner) / width
+            if abs(at) > CERTAIN:
+                out[i] += turn * max(up * (later - corner), 0.0)
+            else:
+                side = up if corner > 0.0 else -up
+                d2 = at - 0.5 * width
+                chance, share = normal(side * d2), normal(side * (d2 + width))
+                out[i] += turn * up * (later * share - corner * chance)
+    if early:
+        for i in range(size):
+            out[i] = max(out[i], paid[i] - strike)

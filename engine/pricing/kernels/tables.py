@@ -1,0 +1,165 @@
+"""What early exercise and cash dividends add to the closed form, as a table in spot and volatility.
+
+For one contract: the residual V - Black-Scholes(spot less the dividends' present value), over 1 + spot / centre, at nodes
+in z and, at each node, as eight Chebyshev coefficients in ln s. (A call's residual grows with the spot, which at a far node
+is another one for each s; the division keeps the lanes of one size.) Two grids half a cell apart are averaged, since the
+lattice's error swings with the place of the exercise boundary between nodes, and extrapolated against a quarter of the steps
+(Richardson), since exercise at the steps only costs O(1/steps).
+"""
+
+import math
+
+import numpy as np
+
+from engine.pricing.dividends import LARGEST_SHARE
+from engine.pricing.grid import CHEBYSHEV_NODES, LANES, QUARTER, SPACING, STEPS, TO_COEFFICIENTS
+from engine.pricing.kernels.jit import kernel
+from engine.pricing.kernels.lattice import EDGES, ROWS, at_every_step, centre, solve_grid
+from engine.pricing.kernels.maths import exp, log, normal
+
+BY_LANE = np.ascontiguousarray(TO_COEFFICIENTS.T)
+
+
+@kernel
+def build(rows, begins, ends, tables):
+    """The tables of the rows begins … ends - 1, into tables[offset : offset + 8 nodes] of each."""
+    widest = 0
+    for row in range(begins, ends):
+        widest = max(widest, (rows.nodes[row] - 1) * rows.finer[row] + 1)
+    scratch = np.empty((ROWS, LANES * widest + EDGES))
+    work = np.empty((9, LANES * widest))
+    deviations = np.empty(LANES)
+    for row in range(begins, ends):
+        for lane in range(LANES):
+            deviations[lane] = rows.middle[row] * math.exp(rows.log_width[row] * CHEBYSHEV_NODES[lane])
+        finer = rows.finer[row]
+        nodes = (rows.nodes[row] - 1) * finer + 1
+        residual = work[0, : LANES * nodes]
+        _extrapolated(
+            rows, row, deviations, SPACING / finer, nodes, STEPS * finer * finer, work[1:], scratch, residual
+        )
+        table = tables[rows.offset[row] : rows.offset[row] + LANES * rows.nodes[row]]
+        table[:] = 0.0
+        for j in range(rows.nodes[row]):
+            coefficients, values = (
+                table[LANES * j : LANES * (j + 1)],
+                residual[LANES * j * finer : LANES * (j * finer + 1)],
+            )
+            for lane in range(LANES):
+                for degree in range(LANES):
+                    coefficients[degree] += BY_LANE[lane, degree] * values[lane]
+
+
+@kernel
+def _extrapolated(rows, row, deviations, spacing, nodes, steps, work, scratch, out):
+    """Residuals over 1 + spot / centre at `nodes` nodes, the limit of the lattice's steps, (8 nodes,)."""
+    size, between = LANES * nodes, LANES * (nodes - 1)
+    first = rows.first[row]
+    spots, closed, fine, halves = work[0, :size], work[1, :size], work[2, :size], work[3, :between]
+    carry = rows.rate[row] - rows.yield_[row]
+    level = centre(rows.tau[row], carry, rows.times[row], rows.amounts[row], rows.payments[row], 0.0)
+    for j in range(nodes):
+        z = first + j * spacing
+        for lane in range(LANES):
+            spots[LANES * j + lane] = (z + 0.5 * deviations[lane]) * deviations[lane]
+    for i in range(size):
+        spots[i] = level * exp(spots[i])
+    _closed_form(rows, row, deviations, spots, scratch, closed)
+    fine[:] = _grid(rows, row, deviations, first, spacing, nodes, steps, QUARTER, scratch)
+    for i in range(size):
+        fine[i] -= closed[i]
+
+    # Halfway between the nodes.
+    spots_between, closed_between, widths = work[4, :between], work[5, :between], work[6, :between]
+    for j in range(nodes - 1):
+        for lane in range(LANES):
+            widths[LANES * j + lane] = math.exp(0.5 * spacing * deviations[lane]) if j == 0 else widths[lane]
+    for i in range(between):
+        spots_between[i] = spots[i] * widths[i]
+    _closed_form(rows, row, deviations, spots_between, scratch, closed_between)
+    halves[:] = _grid(
+        rows, row, deviations, first + 0.5 * spacing, spacing, nodes - 1, steps, QUARTER, scratch
+    )
+    for i in range(between):
+        halves[i] -= closed_between[i]
+    _halfway(halves, out[LANES : size - LANES])
+    for i in range(LANES, size - LANES):
+        fine[i] = 0.5 * (fine[i] + out[i])
+
+    if at_every_step(rows.early[row], rows.sign[row], rows.rate[row], rows.yield_[row]):
+        evens, odds = LANES * ((nodes + 1) // 2), LANES * (nodes // 2)
+        even, odd, mean = work[3, :evens], work[4, :odds], work[5, :size]
+        even[:] = _grid(
+            rows, row, deviations, first, 2.0 * spacing, (nodes + 1) // 2, steps // QUARTER, 1, scratch
+        )
+        odd[:] = _grid(
+            rows, row, deviations, first + spacing, 2.0 * spacing, nodes // 2, steps // QUARTER, 1, scratch
+        )
+        for j in range(nodes):
+            coarse = even if j % 2 == 0 else odd
+            for lane in range(LANES):
+                coarse[LANES * (j // 2) + lane] -= closed[LANES * j + lane]
+                out[LANES * j + lane] = coarse[LANES * (j // 2) + lane]
+        _halfway(even, mean[: evens - LANES])
+        _halfway(odd, mean[evens : evens + odds - LANES])
+        for j in range(1, nodes - 1):
+            of_others = evens + LANES * (j // 2 - 1) if j % 2 == 0 else LANES * (j // 2)
+            known = LANES * (j // 2) <= odds - LANES if j % 2 == 0 else LANES * (j // 2 + 1) < evens
+            for lane in range(LANES):
+                if known:
+                    out[LANES * j + lane] = 0.5 * (out[LANES * j + lane] + mean[of_others + lane])
+        for i in range(size):
+            fine[i] += (fine[i] - out[i]) / (QUARTER - 1.0)
+    for i in range(size):
+        out[i] = fine[i] / (1.0 + spots[i] / level)
+
+
+@kernel
+def _halfway(values, out):
+    """Values halfway between neighbouring nodes, (8 (nodes - 1),): by six nodes, near the ends by two."""
+    size = out.size
+    edge = 2 * LANES
+    low, high = values[:size], values[LANES : size + LANES]
+    for i in range(size):
+        out[i] = 0.5 * (low[i] + high[i])
+    inner = size - 2 * edge
+    if inner <= 0:
+        return
+    a, b, c = values[:inner], values[LANES : inner + LANES], values[2 * LANES : inner + 2 * LANES]
+    d, e, f = (
+        values[3 * LANES : inner + 3 * LANES],
+        values[4 * LANES : inner + 4 * LANES],
+        values[5 * LANES : inner + 5 * LANES],
+    )
+    middle = out[edge : edge + inner]
+    for i in range(inner):
+        middle[i] = (3.0 * (a[i] + f[i]) - 25.0 * (b[i] + e[i]) + 150.0 * (c[i] + d[i])) / 256.0
+
+
+@kernel
+def _grid(rows, row, deviations, first, spacing, nodes, steps, split, scratch):
+    return solve_grid(
+        rows.sign[row], rows.early[row], rows.tau[row], rows.rate[row], rows.yield_[row], rows.times[row],
+        rows.amounts[row], rows.payments[row], deviations, first, spacing, nodes, steps, split, scratch,
+    )  # fmt: skip
+
+
+@kernel
+def _closed_form(rows, row, deviations, spots, scratch, out):
+    """Black-Scholes at the spots (8 nodes,) less the dividends' present value, each lane with its deviation."""
+    size = spots.size
+    left, widths = scratch[0, :size], scratch[1, :size]
+    sign, tau, rate, yield_ = rows.sign[row], rows.tau[row], rows.rate[row], rows.yield_[row]
+    for j in range(size // LANES):
+        for lane in range(LANES):
+            widths[LANES * j + lane] = deviations[lane]
+    left[:] = spots
+    for k in range(rows.payments[row]):
+        cash = rows.amounts[row, k] * math.exp((yield_ - rate) * rows.times[row, k])
+        for i in range(size):
+            left[i] -= min(cash, LARGEST_SHARE * left[i])
+    growth, spot_pv, strike_pv = (rate - yield_) * tau, math.exp(-yield_ * tau), math.exp(-rate * tau)
+    for i in range(size):
+        d2 = (log(left[i]) + growth) / widths[i] - 0.5 * widths[i]
+        d1 = d2 + widths[i]
+        out[i] = sign * (left[i] * spot_pv * normal(sign * d1) - strike_pv * normal(sign * d2))
