@@ -22,18 +22,20 @@ def kernels() -> ModuleType:
     global _chosen  # noqa: PLW0603 - which of two equal implementations answers, not state that an answer depends on
     if _chosen is not None:
         return _chosen
-    with _lock:
-        from engine.pricing.kernels import disk
+    from engine.pricing import twin
+    from engine.pricing.kernels import disk
 
+    with _lock:
         if disk.is_compiled():
             from engine.pricing.kernels import compiled
 
             _chosen = compiled
-            return compiled
-        _compile_elsewhere()
-    from engine.pricing import twin
-
-    return twin
+        elif _has_failed():
+            log.warning(
+                "the pricing kernels do not compile: python -m engine.pricing.kernels says why. Prices are right, but slow"
+            )
+            _chosen = twin
+    return _chosen or twin
 
 
 def use(module: ModuleType | None) -> None:
@@ -42,8 +44,8 @@ def use(module: ModuleType | None) -> None:
     _chosen = module
 
 
-def _compile_elsewhere() -> None:
-    """Start the compiling process, once; the twin goes on answering, and for ever should it fail."""
+def _has_failed() -> bool:
+    """Whether the compiling process, started at the first call, has ended in vain."""
     global _compiling  # noqa: PLW0603
     if _compiling is None:
         log.info("compiling the pricing kernels; until that is done prices are made without them, slower")
@@ -53,7 +55,4 @@ def _compile_elsewhere() -> None:
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
-    elif _compiling.poll():
-        log.warning(
-            "the pricing kernels did not compile; see python -m engine.pricing.kernels. Prices are right, but slower"
-        )
+    return bool(_compiling.poll())
