@@ -19,6 +19,7 @@ from engine.model import (
     Event,
     Kind,
     Position,
+    RateCurve,
     Snapshot,
     Underlying,
 )
@@ -74,6 +75,7 @@ class Book:
         self.changes = 0
         self.heard_at: datetime | None = None
         self._fx: dict[str, float] = {}
+        self._curves: dict[str, RateCurve] = {}
         self._live: dict[str, _Live] = {}
         self._underlyings: dict[str, Underlying] = {}
 
@@ -108,6 +110,15 @@ class Book:
         """Account figures in base currency, and the value of one unit of each other currency in it."""
         self.net_liquidation, self.account, self._fx = net_liquidation, account, dict(fx)
         self.changes += 1
+
+    def set_rates(self, curve: RateCurve) -> None:
+        """The interest rates of the curve's currency; every other keeps its own, or the configured rate."""
+        self._curves[curve.currency] = curve
+        self.changes += 1
+
+    def curve(self, currency: str) -> RateCurve | None:
+        """The interest rates of `currency`; None where the configured rate stands in."""
+        return self._curves.get(currency)
 
     def set_underlying(self, symbol: str, kind: Kind) -> None:
         """Make sure that `symbol` is known, and as what."""
@@ -182,6 +193,7 @@ class Book:
             source=self.source,
             net_liquidation=self.net_liquidation,
             fx=dict(self._fx),
+            rates={currency: curve.points for currency, curve in self._curves.items()},
             account=self.account,
             events=self.events,
         )

@@ -227,6 +227,15 @@ class Event:
 
 
 @dataclass(frozen=True, slots=True)
+class RateCurve:
+    """The interest rates of one currency on one day. `points` are as in `Snapshot.rates`."""
+
+    currency: str
+    as_of: date
+    points: tuple[tuple[float, float], ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Snapshot:
     """The account and its market at one instant: immutable, dated, and all that a decision reads.
 

@@ -6,7 +6,18 @@ Ranges stand beside each key, so that the message for a bad value can say what i
 from collections.abc import Mapping
 from typing import Annotated, Final
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, FiniteFloat, StrictBool, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    FiniteFloat,
+    HttpUrl,
+    StrictBool,
+    TypeAdapter,
+    model_validator,
+)
 
 from engine.model import Exercise
 
@@ -24,10 +35,27 @@ def _a_number(value: object) -> object:
     return value
 
 
+def _a_web_address(text: str) -> str:
+    try:
+        url = TypeAdapter(HttpUrl).validate_python(text)
+    except ValueError:
+        url = None
+    if url is None or url.query is not None or url.fragment is not None:
+        raise ValueError(f"{text!r} is not a web address such as {TREASURY_URL}, without ? or #")
+    return str(url)
+
+
+def _none_if_empty(value: object) -> object:
+    return None if value == "" else value
+
+
 Number = Annotated[FiniteFloat, BeforeValidator(_a_number)]
 Whole = Annotated[int, BeforeValidator(_a_number)]
 Share = Annotated[Number, Field(gt=0, le=1)]
 Symbol = Annotated[str, Field(min_length=1, max_length=24)]
+WebAddress = Annotated[str, AfterValidator(_a_web_address)]
+
+TREASURY_URL: Final = "https://fred.stlouisfed.org/graph/fredgraph.csv"
 
 LEVERAGED_FUNDS: Final[Mapping[str, float]] = {
     "TQQQ": 3, "SQQQ": -3, "QLD": 2, "QID": -2, "PSQ": -1, "UPRO": 3, "SPXL": 3, "SPXU": -3, "SPXS": -3, "SSO": 2, "SDS": -2,
@@ -104,6 +132,7 @@ class DataSettings(Section):
     sigma_stale_after: Annotated[Number, Field(ge=1, le=86_400)] = 300.0
     max_lines: Annotated[Whole, Field(ge=4, le=10_000)] = 100
     risk_free_rate: Annotated[Number, Field(gt=-0.5, lt=1)] = 0.05
+    treasury_url: Annotated[WebAddress | None, BeforeValidator(_none_if_empty)] = TREASURY_URL
     default_iv: Annotated[Number, Field(gt=0.01, le=5)] = 0.30
 
 

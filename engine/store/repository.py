@@ -7,22 +7,22 @@ from contextlib import closing, contextmanager, suppress
 from datetime import date, datetime
 from typing import Self
 
-from sqlalchemy import URL, bindparam, delete, insert
+from sqlalchemy import URL, bindparam, delete, func, insert
 from sqlalchemy.exc import SQLAlchemyError
 from sqlmodel import Session, col, select
 
 from engine.errors import StoreError
-from engine.model import Snapshot
+from engine.model import RateCurve, Snapshot
 from engine.results import RiskReport
 from engine.store import outbox, rows
 from engine.store.engines import as_store_error, is_sqlite, make_folder, open_reader, open_writer, parse_url
 from engine.store.records import AlertRecord, Bar, Message, OutboxItem, OutboxState
 from engine.store.schema import migrate
-from engine.store.tables import AlertRow, BarRow, SnapshotRow
+from engine.store.tables import AlertRow, BarRow, RateRow, SnapshotRow
 
 
 class Store:
-    """Snapshots, scenario runs, bars, alert states and the outbox.
+    """Snapshots, scenario runs, bars, interest rates, alert states and the outbox.
 
     Writers wait for each other on a lock, readers wait for nobody. What the database refuses is a StoreError, and then nothing
     of that call is stored.
@@ -189,6 +189,24 @@ class Store:
             series = series.where(BarRow.day >= since)
         with self._read() as session:
             return [rows.bar(row) for row in session.exec(series)]
+
+    def put_curve(self, curve: RateCurve) -> None:
+        """Store a curve; one of the same currency and day is replaced whole."""
+        same = (RateRow.currency == curve.currency, RateRow.day == curve.as_of)
+        with self._write("can't store the interest rates") as session:
+            session.connection().execute(delete(RateRow).where(*same))  # type: ignore[arg-type]
+            session.add_all(rows.rate_rows(curve))
+
+    def latest_curve(self, currency: str) -> RateCurve | None:
+        """The curve of `currency` of the newest day, however long ago; None where none was ever stored."""
+        newest = select(func.max(RateRow.day)).where(RateRow.currency == currency).scalar_subquery()
+        points = (
+            select(RateRow)
+            .where(RateRow.currency == currency, RateRow.day == newest)
+            .order_by(col(RateRow.years))
+        )
+        with self._read() as session:
+            return rows.rate_curve(session.exec(points).all())
 
     @contextmanager
     def _write(self, doing: str) -> Iterator[Session]:

@@ -2,11 +2,11 @@
 
 import json
 import zlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from engine.errors import SnapshotError, StoreError
-from engine.model import AlertState, Severity, Snapshot
+from engine.model import AlertState, RateCurve, Severity, Snapshot
 from engine.results import NamedPnl, ScenarioResult
 from engine.snapshot_file import dump_snapshot, load_snapshot
 from engine.store.records import (
@@ -17,7 +17,7 @@ from engine.store.records import (
     OutboxItem,
     OutboxState,
 )
-from engine.store.tables import AlertRow, BarRow, OutboxRow, RunRow, SnapshotRow
+from engine.store.tables import AlertRow, BarRow, OutboxRow, RateRow, RunRow, SnapshotRow
 
 
 def snapshot_row(snapshot: Snapshot) -> SnapshotRow:
@@ -122,6 +122,19 @@ def outbox_item(row: OutboxRow) -> OutboxItem:
 
 def bar(row: BarRow) -> Bar:
     return Bar(row.symbol, row.what, row.day, row.open, row.high, row.low, row.close)
+
+
+def rate_rows(curve: RateCurve) -> list[RateRow]:
+    return [
+        RateRow(currency=curve.currency, day=curve.as_of, years=years, rate=rate)
+        for years, rate in curve.points
+    ]
+
+
+def rate_curve(points: Sequence[RateRow]) -> RateCurve | None:
+    if not points:
+        return None
+    return RateCurve(points[0].currency, points[0].day, tuple((point.years, point.rate) for point in points))
 
 
 def _named(position: NamedPnl | None) -> tuple[str | None, float | None]:

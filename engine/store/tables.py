@@ -77,6 +77,21 @@ class BarRow(_Table, table=True):
     close: float = Field(sa_type=Finite("bars.close"))
 
 
+class RateRow(_Table, table=True):
+    """One point of one currency's interest rate curve of one day: continuously compounded, decimals a year."""
+
+    __tablename__ = "rates"
+    __table_args__ = (
+        CheckConstraint("years > 0", name="years"),
+        CheckConstraint("rate > -0.5 AND rate < 1", name="rate"),
+    )
+
+    currency: str = Field(primary_key=True)
+    day: date = Field(primary_key=True, sa_type=Date)
+    years: float = Field(primary_key=True, sa_type=Finite("rates.years"))
+    rate: float = Field(sa_type=Finite("rates.rate"))
+
+
 class AlertRow(_Table, table=True):
     """The present state of each rule for each subject. `detail` is JSON."""
 

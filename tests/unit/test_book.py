@@ -5,7 +5,7 @@ from datetime import date, timedelta
 import pytest
 
 from engine.book import Book, Holding, Quote
-from engine.model import Account, BrokerView, DataMode, Dividend, Kind
+from engine.model import Account, BrokerView, DataMode, Dividend, Kind, RateCurve
 from engine.snapshot_file import dump_snapshot, load_snapshot
 from tests.unit.books import AS_OF, MONTHLY, holding, option
 
@@ -117,6 +117,21 @@ def test_facts_of_an_underlying_do_not_push_each_other_out(book):
     assert spy.forwards == {MONTHLY: 641.0, date(2026, 9, 18): 642.0} and len(spy.dividends) == 1
 
 
+def test_a_curve_is_the_rates_of_its_own_currency_and_of_no_other(book):
+    curve = RateCurve("USD", AS_OF.date(), ((0.5, 0.04), (1.0, 0.05)))
+    before = book.freeze(AS_OF)
+    book.set_rates(curve)
+    assert before.rates == {}
+    assert book.freeze(AS_OF).rates == {"USD": ((0.5, 0.04), (1.0, 0.05))}
+    assert (book.curve("USD"), book.curve("EUR")) == (curve, None)
+
+
+def test_a_newer_curve_takes_the_place_of_the_older(book):
+    for rate in (0.04, 0.03):
+        book.set_rates(RateCurve("USD", AS_OF.date(), ((1.0, rate),)))
+    assert book.freeze(AS_OF).rates == {"USD": ((1.0, 0.03),)}
+
+
 def test_the_book_waits_for_the_prices_that_its_options_and_stocks_need(book):
     assert book.awaits_prices
     book.set_spot("SPY", 640.0, DataMode.LIVE, AS_OF)
@@ -130,7 +145,8 @@ def test_every_change_is_counted(book):
     before = book.changes
     book.set_quote("put", Quote(8.0, 8.1))
     book.set_spot("SPY", 640.0, DataMode.LIVE, AS_OF)
-    assert book.changes == before + 2
+    book.set_rates(RateCurve("USD", AS_OF.date(), ((1.0, 0.04),)))
+    assert book.changes == before + 3
 
 
 def test_a_live_snapshot_comes_back_from_its_file(book):
@@ -138,5 +154,6 @@ def test_a_live_snapshot_comes_back_from_its_file(book):
     book.set_account(1e5, Account(cash=1.0, initial_margin=2.0), {"EUR": 1.1})
     book.set_spot("SPY", 640.0, DataMode.LIVE, LATER)
     book.set_quote("put", Quote(8.0, 8.1, 7.9, 7.5, DataMode.LIVE, LATER))
+    book.set_rates(RateCurve("USD", AS_OF.date(), ((1 / 12, 0.0371), (1.0, 0.0349))))
     snapshot = book.freeze(AS_OF)
     assert load_snapshot(dump_snapshot(snapshot)) == snapshot

@@ -221,3 +221,28 @@ def test_without_a_token_the_variable_is_named(monkeypatch):
     monkeypatch.delenv("RISKBOT_TELEGRAM_TOKEN_FILE", raising=False)
     with pytest.raises(ConfigError, match="set RISKBOT_TELEGRAM_TOKEN"):
         Secrets().token()
+
+
+# The address of the Treasury's yields
+
+
+@pytest.mark.parametrize("text", ["null", "''", '""', "~", ""])
+def test_without_an_address_the_curve_is_switched_off(text):
+    assert parse_config(f"data:\n  treasury_url: {text}\n", "c").data.treasury_url is None
+
+
+def test_another_address_may_be_given():
+    data = parse_config("data: {treasury_url: 'http://127.0.0.1:8000/rates.csv'}", "c").data
+    assert data.treasury_url == "http://127.0.0.1:8000/rates.csv"
+
+
+@pytest.mark.parametrize("text", [
+    "fred", "ftp://a/b", "http://", "http://a:99999/", "http://a b/", "false", "5", "https://a/b.csv?id=1", "https://a/b#c",
+])  # fmt: skip
+def test_what_is_no_plain_web_address_is_refused_with_its_line(text):
+    assert "line 2: data.treasury_url: " in complaint(f"data:\n  treasury_url: '{text}'\n")
+
+
+@pytest.mark.parametrize("text", ["false", "5", "[a]", "0"])
+def test_only_nothing_switches_the_curve_off(text):
+    assert "line 2: data.treasury_url: " in complaint(f"data:\n  treasury_url: {text}\n")

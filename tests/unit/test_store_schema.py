@@ -72,7 +72,7 @@ def test_checks_and_keys_of_the_migrations_are_those_of_the_tables(migrated, pat
     assert definitions(path) == definitions(other)
 
 
-def test_the_first_migration_can_be_taken_back(path):
+def test_the_migrations_can_be_taken_back(path):
     engine = open_migrator(make_url(f"sqlite:///{path}"))
     with engine.begin() as connection:
         config = Config()
@@ -83,6 +83,21 @@ def test_the_first_migration_can_be_taken_back(path):
     engine.dispose()
 
     assert definitions(path) == {}
+
+
+def test_a_database_of_the_first_schema_keeps_its_rows_and_gets_the_new_tables(path):
+    engine = open_migrator(make_url(f"sqlite:///{path}"))
+    with engine.begin() as connection:
+        config = Config()
+        config.set_main_option("script_location", str(MIGRATIONS))
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0001")
+        connection.exec_driver_sql("INSERT INTO bars VALUES ('SPY', 'TRADES', '2026-01-05', 1, 2, 3, 4)")
+    engine.dispose()
+
+    with Store.open(f"sqlite:///{path}") as store:
+        assert [bar.close for bar in store.bars("SPY", "TRADES")] == [4.0]
+        assert store.latest_curve("USD") is None
 
 
 def test_a_newer_schema_is_refused_in_one_line_and_left_alone(path):
@@ -132,6 +147,10 @@ def test_a_migration_that_fails_leaves_the_file_as_it_was(path):
             "NOT NULL.*alerts.since",
         ),
         ("INSERT INTO bars VALUES ('SPY', 'TRADES', '2026-01-01', 1, 1, 1, NULL)", "NOT NULL.*bars.close"),
+        ("INSERT INTO rates VALUES ('USD', '2026-01-01', 0, 0.04)", "ck_rates_years"),
+        ("INSERT INTO rates VALUES ('USD', '2026-01-01', 1, 1)", "ck_rates_rate"),
+        ("INSERT INTO rates VALUES ('USD', '2026-01-01', 1, -0.5)", "ck_rates_rate"),
+        ("INSERT INTO rates VALUES ('USD', '2026-01-01', 1, NULL)", "NOT NULL.*rates.rate"),
         ("INSERT INTO runs (snapshot_id, scenario, left_out) VALUES (99, 'Panic', 0)", "FOREIGN KEY"),
     ],
 )
