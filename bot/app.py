@@ -21,6 +21,7 @@ from bot.handlers.context import Context
 from bot.health import Health
 from bot.outbox import Outbox
 from bot.pictures import Pictures
+from bot.rates import Rates
 from bot.watch import Watch
 from engine.book import Book
 from engine.broker import Link
@@ -45,6 +46,8 @@ async def run_app(config: Config, token: SecretStr, on_ready: Callable[[], None]
     desk = Desk(book, link, clock, config.engine)
     async with AsyncExitStack() as parts:
         store = await parts.enter_async_context(AsyncStore.open(config.database.url))
+        rates = Rates(book, store, clock, config.data.treasury_url)
+        await rates.load()
         renderer = await parts.enter_async_context(Renderer())
         context = Context(
             desk,
@@ -63,6 +66,7 @@ async def run_app(config: Config, token: SecretStr, on_ready: Callable[[], None]
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(_stop_on_signal, tasks.cancel_scope)
             tasks.start_soon(link.run)
+            tasks.start_soon(rates.run)
             tasks.start_soon(outbox.run)
             tasks.start_soon(chat.watch)
             tasks.start_soon(_jobs, runner, watch, config)

@@ -5,9 +5,11 @@ from collections.abc import Awaitable, Callable
 from telegram import Bot
 from telegram.error import InvalidToken, TelegramError
 
+from bot.clock import SystemClock
 from bot.config import Config, Secrets
 from bot.gate import Gate
 from bot.live import live_desk, settled_view
+from bot.rates import curve_for_once
 from engine.errors import RiskbotError
 from engine.store import AsyncStore
 
@@ -26,6 +28,10 @@ async def check(config: Config, secrets: Secrets) -> int:
         async with AsyncStore.open(config.database.url):
             return config.database.url.split("?")[0].rsplit("@", 1)[-1]
 
+    async def rates() -> str:
+        _, words = await curve_for_once(config.data, SystemClock())
+        return words
+
     async def broker() -> str:
         return await _broker(config)
 
@@ -33,6 +39,7 @@ async def check(config: Config, secrets: Secrets) -> int:
         ("who may speak", allowed),
         ("Telegram", chat),
         ("database", database),
+        ("rates", rates),
         ("broker", broker),
     ]
     well = True

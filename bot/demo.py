@@ -58,7 +58,11 @@ def demo_config(config: Config, world: World, folder: Path, cycle_s: float) -> C
             "database": DatabaseSettings(url=f"sqlite:///{folder}/riskbot.sqlite3"),
             "schedule": config.schedule.model_copy(update={"always_open": True, "refresh_interval": 5.0}),
             "data": config.data.model_copy(
-                update={"snapshot_interval": cycle_s, "risk_free_rate": EMBEDDED_RATE}
+                update={
+                    "snapshot_interval": cycle_s,
+                    "risk_free_rate": EMBEDDED_RATE,
+                    "treasury_url": None,
+                }
             ),
         }
     )

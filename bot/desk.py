@@ -11,10 +11,11 @@ from engine.analysis import analyse, analyse_matrix, analyse_scenario
 from engine.book import Book
 from engine.broker import Link, LinkState
 from engine.clock import Clock
-from engine.model import IvSource, Snapshot
+from engine.model import IvSource, RateCurve, Snapshot
 from engine.results import Matrix, RiskReport, ScenarioResult
 from engine.scenarios import Scenario
 from engine.settings import EngineSettings
+from engine.treasury import DOLLAR
 
 FIRST_PRICES_WITHIN_S: Final = 6.0
 LOOK_EVERY_S: Final = 0.05
@@ -54,6 +55,11 @@ class Desk:
     def heard_at(self) -> datetime | None:
         """When the feed last said anything."""
         return self._book.heard_at
+
+    @property
+    def curve(self) -> RateCurve | None:
+        """The dollar's interest rates; None where the configured rate stands in."""
+        return self._book.curve(DOLLAR)
 
     async def view(self, *, fresh: bool = False) -> View:
         """The present view; a made one is shared for `data.cache_ttl` seconds unless a `fresh` one is asked for.

@@ -11,10 +11,11 @@ import anyio
 from bot.clock import SystemClock
 from bot.config import Config
 from bot.desk import Desk, View
+from bot.rates import curve_for_once
 from engine.book import Book
 from engine.broker import Link
 from engine.errors import LinkDown, RequestError
-from engine.model import IvSource, MarkSource
+from engine.model import IvSource, MarkSource, RateCurve
 from engine.reports.document import report_json
 from engine.snapshot_file import dump_snapshot
 
@@ -24,10 +25,12 @@ SETTLES_WITHIN_S: Final = 5.0
 
 
 @asynccontextmanager
-async def live_desk(config: Config) -> AsyncIterator[Desk]:
-    """A Desk on a live link, for the length of the block."""
+async def live_desk(config: Config, curve: RateCurve | None = None) -> AsyncIterator[Desk]:
+    """A Desk on a live link, for the length of the block; without a `curve` it has the configured rate."""
     clock = SystemClock()
     book = Book()
+    if curve is not None:
+        book.set_rates(curve)
     link = Link(book, clock, config.ibkr, config.data, config.scenarios)
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(link.run)
@@ -67,8 +70,10 @@ async def write_snapshot(config: Config, out: Path, report_out: Path | None) -> 
         LinkDown: If the account does not arrive whole.
         RequestError: If a file can't be written.
     """
+    curve, rates = await curve_for_once(config.data, SystemClock())
+    print(f"rates: {rates}", file=sys.stderr)
     print(f"connecting to {config.ibkr.host}:{config.ibkr.port} ...", file=sys.stderr, flush=True)
-    async with live_desk(config) as desk:
+    async with live_desk(config, curve) as desk:
         view = await settled_view(desk)
         await _write(out, dump_snapshot(view.snapshot))
         if report_out is not None:

@@ -2,6 +2,7 @@
 
 from datetime import datetime
 from html import escape
+from typing import Final
 
 from bot.cards import age, day_text, pre, scenarios_text
 from bot.desk import View
@@ -9,6 +10,8 @@ from bot.handlers.context import Context, note
 from bot.handlers.what_if import loss_limit
 from bot.replies import Reply, button
 from engine.broker import LinkPhase
+
+CURVE_IS_OLD_AFTER_DAYS: Final = 7
 
 
 async def report(context: Context, text: str) -> list[Reply]:
@@ -66,6 +69,7 @@ async def status(context: Context, text: str) -> list[Reply]:
         f"{'analysis':<9}{1000 * view.seconds:.0f} ms",
         f"{'refresh':<9}{_ago(context, health.last_refresh_at)}",
         f"{'cycle':<9}{_ago(context, health.last_cycle_at)}",
+        f"{'rates':<9}{_rates(context)}",
         f"{'alerts':<9}{len(health.firing)} firing",
         f"{'max loss':<9}{100 * limits.max_portfolio_loss:g} %",
         f"{'up':<9}{age((now - health.started_at).total_seconds())}",
@@ -75,6 +79,7 @@ async def status(context: Context, text: str) -> list[Reply]:
         words.append(f"⚠ over the loss limit: {escape(', '.join(health.firing))}")
     if state.phase is not LinkPhase.LIVE and state.reason:
         words.append(f"⚠ {escape(state.reason)}. riskbot keeps trying.")
+    words += _about_rates(context)
     if health.last_failure:
         words.append(f"⚠ {health.failures} failed: {escape(health.last_failure)}")
     return [
@@ -91,3 +96,23 @@ async def status_again(context: Context, arguments: list[str]) -> list[Reply]:
 
 def _ago(context: Context, at: datetime | None) -> str:
     return "not yet" if at is None else f"{age((context.now() - at).total_seconds())} ago"
+
+
+def _rates(context: Context) -> str:
+    """Where interest rates come from, in 21 columns."""
+    curve = context.desk.curve
+    if curve is None:
+        return f"{100.0 * context.desk.settings.data.risk_free_rate:.2f} % as configured"
+    return f"Treasury {curve.as_of}"
+
+
+def _about_rates(context: Context) -> list[str]:
+    """A line where there should be a newer curve."""
+    curve = context.desk.curve
+    if curve is None:
+        wanted = context.desk.settings.data.treasury_url is not None
+        return ["⚠ no Treasury curve yet. riskbot keeps trying."] if wanted else []
+    days = (context.now().date() - curve.as_of).days
+    if days <= CURVE_IS_OLD_AFTER_DAYS:
+        return []
+    return [f"⚠ the Treasury curve is {days} d old. riskbot keeps trying."]

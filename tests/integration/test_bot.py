@@ -12,9 +12,11 @@ from bot.app import run_app
 from bot.config import Config, TelegramSettings
 from engine.errors import ConfigError
 from engine.settings import AlertSettings, DatabaseSettings, DataSettings, IbkrSettings
+from engine.store import Store
 from scheduler import ScheduleSettings
 from simulator.gateway import Gateway, GatewayConfig, running_gateway
 from simulator.telegram import SimulatedTelegram, TelegramConfig, running_telegram
+from tests.integration.treasury_server import running_treasury, table
 from tests.integration.waiting import until
 
 pytestmark = [pytest.mark.anyio, pytest.mark.slow]
@@ -59,7 +61,9 @@ class Program:
 
 
 @asynccontextmanager
-async def program(folder, *, cycle_s: float = 3600.0, allowed: tuple[int, ...] = (OWNER,)):
+async def program(
+    folder, *, cycle_s: float = 3600.0, allowed: tuple[int, ...] = (OWNER,), treasury_url: str | None = None
+):
     async with (
         running_gateway(GatewayConfig(seed=7)) as gateway,
         running_telegram(TelegramConfig()) as telegram,
@@ -69,7 +73,7 @@ async def program(folder, *, cycle_s: float = 3600.0, allowed: tuple[int, ...] =
             telegram=TelegramSettings(allowed_users=allowed, allowed_chats=allowed, base_url=telegram.url),
             database=DatabaseSettings(url=f"sqlite:///{folder}/riskbot.sqlite3"),
             schedule=ScheduleSettings(always_open=True, refresh_interval=2.0),
-            data=DataSettings(snapshot_interval=cycle_s),
+            data=DataSettings(snapshot_interval=cycle_s, treasury_url=treasury_url),
             alerts=AlertSettings(console=False),
         )
         ready = anyio.Event()
@@ -214,6 +218,22 @@ async def test_a_crash_is_told_once_and_stored_with_its_alert(tmp_path):
         assert "caused by" in told()[0]["text"]
         assert query(it.database, "select count(*) from alerts where state = 'FIRING'")[0][0] >= 1
         assert query(it.database, "select count(*) from outbox where state = 'sent'")[0][0] >= 1
+
+
+async def test_a_curve_that_was_fetched_is_in_the_stored_snapshots_and_outlives_a_restart(tmp_path):
+    with running_treasury() as treasury:
+        treasury.body = table("2005-01-03")
+        async with program(tmp_path, cycle_s=1.0, treasury_url=treasury.url) as it:
+            stored = lambda: query(it.database, "select count(*) from rates")[0][0]  # noqa: E731
+            await until(stored, 30)
+            cycles = query(it.database, "select count(*) from snapshots")[0][0]
+            await until(lambda: query(it.database, "select count(*) from snapshots")[0][0] >= cycles + 2, 30)
+        treasury.status = 503
+        async with program(tmp_path, treasury_url=treasury.url) as it:
+            (answer,) = await it.ask("/status")
+            assert "rates    Treasury 2005-01-03" in answer["text"]
+    with Store.open(f"sqlite:///{it.database}") as store:
+        assert len(store.latest_snapshot().rates["USD"]) == 9
 
 
 async def test_with_the_gateway_gone_the_last_whole_account_is_shown_and_said(tmp_path):

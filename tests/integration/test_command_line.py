@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.integration.treasury_server import running_treasury, table
+
 ROOT = Path(__file__).parents[2]
 EXAMPLE = ROOT / "examples" / "snapshot.json"
 PNG = b"\x89PNG\r\n\x1a\n"
@@ -109,10 +111,14 @@ def test_run_without_a_token_or_users_says_what_to_set(tmp_path):
 
 @pytest.mark.slow
 def test_analyse_of_a_live_snapshot_gives_the_live_figures_exactly(tmp_path):
-    with gateway("--positions", "24", "--seed", "3") as port:
-        (tmp_path / "config.yaml").write_text(f"ibkr:\n  port: {port}\n")
+    with gateway("--positions", "24", "--seed", "3") as port, running_treasury() as treasury:
+        treasury.body = table("2005-01-03")
+        text = f"ibkr: {{port: {port}}}\ndata: {{treasury_url: '{treasury.url}'}}\n"
+        (tmp_path / "config.yaml").write_text(text)
         done = riskbot("snapshot", "live.json", "--report", "live-report.json", cwd=tmp_path)
         assert done.returncode == 0, done.stderr
+        assert done.stderr.startswith("rates: US Treasury curve as of 2005-01-03\n")
+    assert len(json.loads((tmp_path / "live.json").read_text())["rates"]["USD"]) == 9
     report = json.loads(riskbot("analyse", "live.json", "--json", cwd=tmp_path).stdout)
     assert report == json.loads((tmp_path / "live-report.json").read_text())
     assert len(report["positions"]) == 24
@@ -122,9 +128,10 @@ def test_analyse_of_a_live_snapshot_gives_the_live_figures_exactly(tmp_path):
 def test_snapshot_of_a_gateway_that_is_not_there_says_so(tmp_path):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-    (tmp_path / "config.yaml").write_text(f"ibkr:\n  port: {port}\n")
+    (tmp_path / "config.yaml").write_text(f"ibkr: {{port: {port}}}\ndata: {{treasury_url: null}}\n")
     done = riskbot("snapshot", "live.json", cwd=tmp_path)
     assert done.returncode == 1
+    assert done.stderr.startswith("rates: 5.00 % as configured\n")
     assert "nothing listens" in done.stderr.splitlines()[-1]
 
 
