@@ -38,7 +38,7 @@ MOST_BYTES: Final = 4_000_000
 """FRED's whole history since 1962 is a quarter of this."""
 LOOK_BACK: Final = timedelta(days=30)
 HEADERS: Final = {"User-Agent": "Mozilla/5.0 (compatible; riskbot)", "Accept": "text/csv"}
-"""A browser-like name: FRED's front is known to leave the default names of HTTP libraries without an answer."""
+"""A name of our own in a browser's form: some front servers are reported to turn away the default names of HTTP libraries."""
 
 
 async def fetch_curve(url: str, today: date, within_s: float = FETCH_WITHIN_S) -> RateCurve:
