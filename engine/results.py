@@ -29,6 +29,9 @@ class Exposure:
         vega: per vol point.
         theta: per calendar day.
         rho: per 1 % of rate.
+        vanna: change of dollar_delta for a vol point.
+        volga: change of vega for a vol point.
+        charm: change of dollar_delta for a calendar day.
 
     All are NaN where something is held and none of it could be valued.
     """
@@ -39,6 +42,9 @@ class Exposure:
     vega: float
     theta: float
     rho: float
+    vanna: float
+    volga: float
+    charm: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +73,9 @@ class PositionRisk:
     vega: float | None
     theta: float | None
     rho: float | None
+    vanna: float | None
+    volga: float | None
+    charm: float | None
     exposure: Exposure | None
     unrealized_pnl: float | None
     as_of: datetime | None

@@ -9,7 +9,7 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 
@@ -80,16 +80,16 @@ class Tables:
         """As `values`, for the nine numbers of `out` (9, n_shocks, n_contracts); `moved` are the rows at a higher rate."""
         with self._lock:
             n = len(rows.sign)
-            both = self._placed(Rows(*(np.concatenate(pair) for pair in zip(rows, moved, strict=True))))
-            here, there = both.take(np.arange(n)), both.take(np.arange(n, 2 * n))
-            kernel = backend.kernels().greeks
+            both: Any = (np.concatenate(pair) for pair in zip(rows, moved, strict=True))
+            placed = self._placed(Rows(*both))
+            here, there = placed.take(np.arange(n)), placed.take(np.arange(n, 2 * n))
+            kernels, rest = backend.kernels(), (columns, shocks, spots, sigmas, self._numbers)
 
-            def run(rows: Rows, begins: int, ends: int, *rest: object) -> None:
-                kernel(rows, there, rate_step, begins, ends, *rest)
+            def run(rows: Rows, begins: int, ends: int) -> None:
+                kernels.evaluate(rows, begins, ends, *rest, out[0])
+                kernels.greeks(rows, there, rate_step, begins, ends, *rest, out)
 
-            self._spread(
-                run, here, GREEKS_NS * len(shocks), columns, shocks, spots, sigmas, self._numbers, out
-            )
+            self._spread(run, here, GREEKS_NS * len(shocks))
 
     def implied(self, rows: Rows, spots: Floats, targets: Floats) -> Floats:
         """(n,): the deviation at which each row at its spot (n,) is worth its target (n,); 0 below its band, +inf above."""

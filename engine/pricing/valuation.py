@@ -130,7 +130,6 @@ def _greeks(contracts: Contracts, shocks: Shocks) -> Floats:
     out = np.full((len(NAMES), *shocks.spot.shape), np.nan)
     for asked in _horizons(contracts, shocks):
         rows, columns = asked.rows()
-        _TABLES.values(rows, columns, asked.shocks, shocks.spot, shocks.sigma, out[0])
         _TABLES.greeks(
             rows, asked.moved(rows, columns), RATE_STEP, columns, asked.shocks, shocks.spot, shocks.sigma, out
         )

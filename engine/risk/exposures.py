@@ -11,17 +11,18 @@ from engine.pricing import GreekColumns, Shocks, shocked_greeks
 from engine.results import Exposure
 from engine.scenarios import Outcome
 
-NOTHING: Final = Exposure(0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
-UNKNOWN: Final = Exposure(*[float("nan")] * 6)
+NOTHING: Final = Exposure(*[0.0] * 9)
+UNKNOWN: Final = Exposure(*[float("nan")] * 9)
 
 
 def position_exposures(book: MarkedBook) -> Floats:
-    """(n, 6): the fields of `Exposure` for each position; NaN rows for what can't be valued."""
+    """(n, 9): the fields of `Exposure` for each position; NaN rows for what can't be valued."""
     return exposure_columns(book.greeks, book.contracts.spot, book)
 
 
 def exposure_columns(columns: GreekColumns, spot: Floats, book: MarkedBook) -> Floats:
-    """(n, 6) from unit Greeks (n,): delta, dollar delta, dollar gamma per 1 %, vega per point, theta per day, rho per 1 %.
+    """(n, 9) from unit Greeks (n,): delta, dollar delta, dollar gamma per 1 %, vega per point, theta per day, rho per 1 %, and
+    what a vol point and a day do to them: vanna, volga, charm.
 
     Currencies, bonds and what else stays in every scenario have none.
     """
@@ -37,6 +38,9 @@ def exposure_columns(columns: GreekColumns, spot: Floats, book: MarkedBook) -> F
                 columns.vega * book.scale,
                 columns.theta * book.scale,
                 columns.rho * book.scale,
+                columns.vanna * spot * book.scale,
+                columns.volga * book.scale,
+                columns.charm * spot * book.scale,
             ],
             axis=1,
         )

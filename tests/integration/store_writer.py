@@ -14,7 +14,7 @@ from engine.results import Exposure, Matrix, NamedPnl, Quality, RiskReport, Scen
 from engine.store import AlertRecord, Message, MessageKind, Priority, Store
 
 START = datetime(2026, 7, 28, 14, tzinfo=UTC)
-FLAT = Exposure(0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
+FLAT = Exposure(*[0.0] * 9)
 
 
 def a_snapshot(as_of=START, complete=True, positions=1):

@@ -252,6 +252,17 @@ def test_dollar_greeks_have_the_units_of_the_design():
     assert greeks.rho == pytest.approx(change(rate) / 0.01, rel=1e-2)
 
 
+def test_the_second_order_greeks_are_what_a_point_and_a_day_do_to_the_first():
+    """vanna, charm: of dollar delta at the same spot; volga: of vega."""
+    held = option("SPX", 6700, "C", -2.0, iv=0.2)
+    base = analyse(snapshot([held]), SETTINGS).greeks
+    point = analyse(snapshot([replace(held, iv=0.201)]), SETTINGS).greeks
+    hour = analyse(snapshot([held], as_of=AS_OF + timedelta(hours=1)), SETTINGS).greeks
+    assert base.vanna == pytest.approx((point.dollar_delta - base.dollar_delta) / 0.1, rel=1e-2)
+    assert base.volga == pytest.approx((point.vega - base.vega) / 0.1, rel=1e-2)
+    assert base.charm == pytest.approx((hour.dollar_delta - base.dollar_delta) * 24, rel=1e-2)
+
+
 def test_the_greeks_after_a_scenario_are_those_of_the_shocked_market():
     held = option("SPX", 6400, "C", iv=0.2)
     after = named(analyse(snapshot([held]), SETTINGS), "Fed Hawkish").greeks

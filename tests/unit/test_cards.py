@@ -66,12 +66,12 @@ def position(random, i):
     strike = random.choice([5.0, 22.5, 640.0, 21_500.0, 12_345.5, 1e6]) if option else None
     right = random.choice(list(Right)) if option else None
     label = f"{symbol} {expiry} {strike:g} {right}" if option else symbol
-    exposure = Exposure(*(number(random) for _ in range(6))) if random.random() < 0.8 else None
+    exposure = Exposure(*(number(random) for _ in range(9))) if random.random() < 0.8 else None
     return PositionRisk(
         f"DU1:{i}:{label}", label, symbol, Kind.OPTION if option else Kind.STOCK,
         random.choice([1.0, -10.0, 0.125, -123.456, 1e7, 12_345_678.9]), 100.0, "USD", expiry, strike, right,
         None if expiry is None else (expiry - date(2026, 7, 28)).days, finite(random), random.choice([None, *MarkSource]),
-        finite(random), finite(random), finite(random), random.choice([None, *IvSource]), *(finite(random) for _ in range(5)),
+        finite(random), finite(random), finite(random), random.choice([None, *IvSource]), *(finite(random) for _ in range(8)),
         exposure, finite(random), None,
     )  # fmt: skip
 
@@ -80,7 +80,7 @@ def result(random, title, positions):
     pnl, value = (np.array([number(random) for _ in positions]) for _ in range(2))
     known = [NamedPnl(p.id, x) for p, x in zip(positions, pnl.tolist(), strict=True) if math.isfinite(x)]
     ends = (min(known, key=lambda n: n.pnl), max(known, key=lambda n: n.pnl)) if known else (None, None)
-    greeks = Exposure(*(number(random) for _ in range(6)))
+    greeks = Exposure(*(number(random) for _ in range(9)))
     return ScenarioResult(
         title, random.choice([None, "-0.5 %"]), random.choice([None, "moves <X> alone"]), finite(random), finite(random),
         finite(random), *ends, pnl, value, np.full(len(positions), 0.2), greeks, (), (),
@@ -97,8 +97,8 @@ def wild_report(seed, size):
     return RiskReport(
         as_of=AS_OF, source="test", complete=True, base_currency="USD", net_liquidation=finite(random), basis=1.0,
         basis_name="net liquidation", value=finite(random), positions=positions,
-        greeks=Exposure(*(number(random) for _ in range(6))),
-        by_underlying={p.underlying: Exposure(*(number(random) for _ in range(6))) for p in positions},
+        greeks=Exposure(*(number(random) for _ in range(9))),
+        by_underlying={p.underlying: Exposure(*(number(random) for _ in range(9))) for p in positions},
         scenarios=tuple(result(random, title, positions) for title in titles),
         matrix=Matrix(SPOT_STEPS, IV_STEPS, grid),
         quality=Quality(remarks, remarks, (), notes, AS_OF - timedelta(seconds=90)),

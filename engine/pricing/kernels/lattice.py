@@ -185,18 +185,10 @@ def solve_grid(
                 widths,
                 drift,
             )
-            held[:] = other
             turns[:] = 0.0
             moves -= 1
-        for _ in range(moves // 2):
-            strike *= back
-            _step(held, other, paid, growth, low_end, high_end, early, probability, strike)
-            strike *= back
-            _step(other, held, paid, growth, low_end, high_end, early, probability, strike)
-        if moves % 2 == 1:
-            strike *= back
-            _step(held, other, paid, growth, low_end, high_end, early, probability, strike)
-            held[:] = other
+        _roll_back(held, other, paid, growth, low_end, high_end, early, probability, strike, back, moves)
+        strike *= back**moves
         if segment > 0:
             before = centre(tau, carry, times, amounts, count, begins)
             cash = amounts[segment - 1]
@@ -257,25 +249,51 @@ def _european(sign, dt, rate, yield_, discount, spots, widths, out):
 
 
 @kernel
-def _step(held, other, paid, growth, low_end, high_end, early, probability, strike):
-    """One step back, from `held` to `other`; `paid` and the discounted `strike` are those of the earlier date."""
+def _roll_back(held, other, paid, growth, low_end, high_end, early, probability, strike, back, moves):
+    """`moves` steps back, in place; `paid` and the discounted `strike`, which grows by `back` a step, go along."""
     size = paid.size
-    for lane in range(LANES):
-        low, high = LANES + lane, size + lane
-        held[lane] = held[low] - (held[low + LANES] - held[low]) * low_end[lane]
-        held[high + LANES] = held[high] + (held[high] - held[high - LANES]) * high_end[lane]
     stay = 1.0 - 2.0 * probability
     # Slices, not shifted indices: only then does the compiler see that no index wraps around, and use vectors.
     below, here, above = held[:size], held[LANES : size + LANES], held[EDGES : size + EDGES]
-    out = other[LANES : size + LANES]
+    below_other, other_here, above_other = (
+        other[:size],
+        other[LANES : size + LANES],
+        other[EDGES : size + EDGES],
+    )
+    for _ in range(moves // 2):
+        strike *= back
+        _extend(held, size, low_end, high_end)
+        _sweep(below, here, above, paid, growth, other_here, early, probability, stay, strike)
+        strike *= back
+        _extend(other, size, low_end, high_end)
+        _sweep(below_other, other_here, above_other, paid, growth, here, early, probability, stay, strike)
+    if moves % 2 == 1:
+        strike *= back
+        _extend(held, size, low_end, high_end)
+        _sweep(below, here, above, paid, growth, other_here, early, probability, stay, strike)
+        here[:] = other_here
+
+
+@inlined
+def _extend(row, size, low_end, high_end):
+    """The nodes before the first and after the last: linear in the spot."""
+    for lane in range(LANES):
+        first, last = row[LANES + lane], row[size + lane]
+        row[lane] = first - (row[EDGES + lane] - first) * low_end[lane]
+        row[size + LANES + lane] = last + (last - row[size - LANES + lane]) * high_end[lane]
+
+
+@inlined
+def _sweep(below, here, above, paid, growth, out, early, probability, stay, strike):
+    """One step back at every node."""
     if early:
-        for i in range(size):
+        for i in range(paid.size):
             spot = paid[i] * growth[i]
             paid[i] = spot
             kept, exercised = probability * (below[i] + above[i]) + stay * here[i], spot - strike
-            out[i] = max(exercised, kept)
+            out[i] = kept if kept > exercised else exercised
     else:
-        for i in range(size):
+        for i in range(paid.size):
             paid[i] *= growth[i]
             out[i] = probability * (below[i] + above[i]) + stay * here[i]
 
@@ -343,18 +361,18 @@ def _exercise_at_a_corner(held, paid, strike, lead, corners, turns):
 def _step_from_a_corner(
     held, other, paid, growth, low_end, high_end, early, probability, strike, corners, turns, widths, drift
 ):
-    """As `_step`, where the values have corners: what the corner adds is stepped by Black and Scholes, the rest on the nodes.
+    """One step back, in place, where the values have corners: what the corner adds is stepped by Black and Scholes, the rest on the nodes.
 
     Args:
         widths: (8,), the deviations of this step. drift: exp(yield dt).
     """
     size = paid.size
-    values, out = held[LANES : size + LANES], other[LANES : size + LANES]
+    values = held[LANES : size + LANES]
     for lane in range(LANES):
         up = 1.0 if turns[lane] > 0.0 else -1.0
         for i in range(lane, size, LANES):
             values[i] -= abs(turns[lane]) * max(up * (paid[i] - corners[lane]), 0.0)
-    _step(held, other, paid, growth, low_end, high_end, False, probability, strike)
+    _roll_back(held, other, paid, growth, low_end, high_end, False, probability, strike, 1.0, 1)
     for lane in range(LANES):
         turn, corner, width = abs(turns[lane]), corners[lane], widths[lane]
         up = 1.0 if turns[lane] > 0.0 else -1.0
@@ -364,12 +382,12 @@ def _step_from_a_corner(
             later = paid[i] / drift
             at = math.log(later / corner) / width
             if abs(at) > CERTAIN:
-                out[i] += turn * max(up * (later - corner), 0.0)
+                values[i] += turn * max(up * (later - corner), 0.0)
             else:
                 side = up if corner > 0.0 else -up
                 d2 = at - 0.5 * width
                 chance, share = normal(side * d2), normal(side * (d2 + width))
-                out[i] += turn * up * (later * share - corner * chance)
+                values[i] += turn * up * (later * share - corner * chance)
     if early:
         for i in range(size):
-            out[i] = max(out[i], paid[i] - strike)
+            values[i] = max(values[i], paid[i] - strike)
