@@ -27,7 +27,7 @@ from engine.pricing.grid import (
     WIDEST_BUMP,
     Rows,
 )
-from engine.pricing.types import BoolArray, Floats, IntArray
+from engine.pricing.types import UNITS, BoolArray, Floats, GreekColumns, IntArray
 
 
 class _Option:
@@ -320,8 +320,6 @@ def _residual_at(
     rows: Rows, row: int, tables: Floats, option: _Option, spot: Floats, deviation: Floats
 ) -> Floats:
     """The table's residual: six points in z, Chebyshev's series in ln s; beyond the nodes linear in the spot."""
-    if rows.nodes[row] == 0:
-        return np.zeros_like(spot)
     nodes, offset, strike = int(rows.nodes[row]), int(rows.offset[row]), rows.strike[row]
     table = tables[offset : offset + LANES * nodes].reshape(nodes, LANES)
     wide = np.minimum(deviation, LARGEST_DEVIATION)
@@ -361,9 +359,10 @@ def greeks(
     tables: Floats,
     out: Floats,
 ) -> None:
-    """Greeks of the rows begins … ends - 1 in the listed shocks, where the row serves the shocked deviation."""
+    """Greeks of those of the rows begins … ends - 1 that have a table, where that serves the shocked deviation."""
     for row, which, spot, sigma in _served(rows, begins, ends, columns, shocks, spots, sigmas):
-        out[1:, which, columns[row]] = _row_greeks(rows, moved, rate_step, row, tables, spot, sigma)
+        if rows.nodes[row] > 0:
+            out[1:, which, columns[row]] = _row_greeks(rows, moved, rate_step, row, tables, spot, sigma)
 
 
 def _row_greeks(
@@ -396,23 +395,22 @@ def _row_greeks(
     def residual(steps: float = 0.0, wider: float = 1.0) -> Floats:
         return _residual_at(rows, row, tables, option, spot + steps * step, deviation * wider)
 
-    if rows.nodes[row] > 0:
-        here, above, below = residual(), residual(1.0), residual(-1.0)
-        up, down = residual(wider=1.0 + more), residual(wider=1.0 - more)
-        price = price + here
-        delta = delta + (above - below) / (2.0 * step)
-        gamma = gamma + (above - 2.0 * here + below) / step**2
-        speed = speed + (residual(2.0) - residual(-2.0) - 2.0 * (above - below)) / (2.0 * step**3)
-        vega = vega + (up - down) / (2.0 * more * sigma)
-        crossed = (
-            residual(1.0, 1.0 + more)
-            - residual(-1.0, 1.0 + more)
-            - residual(1.0, 1.0 - more)
-            + residual(-1.0, 1.0 - more)
-        )
-        vanna = vanna + crossed / (4.0 * step * more * sigma)
-        volga = volga + (up - 2.0 * here + down) / (more * sigma) ** 2
-        rho = rho + (_residual_at(moved, row, tables, later, spot, deviation) - here) / rate_step
+    here, above, below = residual(), residual(1.0), residual(-1.0)
+    up, down = residual(wider=1.0 + more), residual(wider=1.0 - more)
+    price = price + here
+    delta = delta + (above - below) / (2.0 * step)
+    gamma = gamma + (above - 2.0 * here + below) / step**2
+    speed = speed + (residual(2.0) - residual(-2.0) - 2.0 * (above - below)) / (2.0 * step**3)
+    vega = vega + (up - down) / (2.0 * more * sigma)
+    crossed = (
+        residual(1.0, 1.0 + more)
+        - residual(-1.0, 1.0 + more)
+        - residual(1.0, 1.0 - more)
+        + residual(-1.0, 1.0 - more)
+    )
+    vanna = vanna + crossed / (4.0 * step * more * sigma)
+    volga = volga + (up - 2.0 * here + down) / (more * sigma) ** 2
+    rho = rho + (_residual_at(moved, row, tables, later, spot, deviation) - here) / rate_step
     variance = (sigma * spot) ** 2
     theta = option.rate * price - option.carry * spot * delta - 0.5 * variance * gamma
     charm = (
@@ -454,3 +452,33 @@ def implied(
             out[row] = np.inf
         else:
             out[row] = math.exp(brentq(miss, low, high, xtol=1e-13))
+
+
+def european(
+    sign: Floats,
+    spot: Floats,
+    strike: Floats,
+    sigma: Floats,
+    tau: Floats,
+    rate: Floats,
+    yield_: Floats,
+    on_forward: Floats,
+    begins: int,
+    ends: int,
+    out: Floats,
+) -> None:
+    """Price and Greeks of the contracts begins … ends - 1; NaN where the underlying is not random."""
+    part = slice(begins, ends)
+    t, price = tau[part], out[0, part]
+    closed = black_scholes.greeks(
+        sign[part] > 0.0, spot[part], strike[part], sigma[part], t, rate[part], yield_[part]
+    )
+    for k, name in enumerate(GreekColumns.__slots__):
+        out[k, part] = getattr(closed, name) / UNITS[k]
+    out[5, part] = np.where(on_forward[part] > 0.0, -t * price, out[5, part])
+    random = (
+        (spot[part] > 0.0)
+        & (strike[part] > 0.0)
+        & (sigma[part] * np.sqrt(np.maximum(t, 0.0)) >= black_scholes.DETERMINISTIC)
+    )
+    out[:, begins:ends][:, ~random] = np.nan

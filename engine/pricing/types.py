@@ -155,6 +155,10 @@ class GreekColumns:
     charm: Floats
 
 
+UNITS = np.array([1.0, 1.0, 1.0, 0.01, 1.0 / 365.0, 0.01, 0.01, 1e-4, 1.0 / 365.0])
+"""Of each of GreekColumns, from per year and per 1.00."""
+
+
 class IvReason(IntEnum):
     """Why a price has, or has not, an implied volatility."""
 

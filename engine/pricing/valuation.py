@@ -12,12 +12,13 @@ from typing import Final
 
 import numpy as np
 
-from engine.pricing import american, implied_vol
+from engine.pricing import american, backend, implied_vol
 from engine.pricing.bands import rows_of
 from engine.pricing.dividends import shifted
 from engine.pricing.grid import Rows
 from engine.pricing.tables import Tables
 from engine.pricing.types import (
+    UNITS,
     BoolArray,
     Contracts,
     Floats,
@@ -29,11 +30,8 @@ from engine.pricing.types import (
     Shocks,
 )
 
-DAYS_PER_YEAR: Final = 365.0
 RATE_STEP: Final = 0.001
 NAMES: Final = GreekColumns.__slots__
-UNITS: Final = np.array([1.0, 1.0, 1.0, 0.01, 1.0 / DAYS_PER_YEAR, 0.01, 0.01, 1e-4, 1.0 / DAYS_PER_YEAR])
-"""Of each of NAMES, from per year and per 1.00."""
 
 _TABLES: Final = Tables()  # a memo: what is in it changes no value
 
@@ -129,6 +127,8 @@ def _greeks(contracts: Contracts, shocks: Shocks) -> Floats:
     """(9, n_shocks, n), in the units of GreekColumns; the price is to the bit that of `_valued`."""
     out = np.full((len(NAMES), *shocks.spot.shape), np.nan)
     for asked in _horizons(contracts, shocks):
+        shock, column = np.ix_(asked.shocks, asked.closed_columns)
+        out[:, shock, column] = asked.closed_form()
         rows, columns = asked.rows()
         _TABLES.greeks(
             rows, asked.moved(rows, columns), RATE_STEP, columns, asked.shocks, shocks.spot, shocks.sigma, out
@@ -162,20 +162,46 @@ class _Horizon:
             replace(c, tau=c.tau - years, dividend_times=times, dividend_amounts=amounts)
         )
         self.columns, self.shocks, self._all = columns, which, shocks
+        self._tabled = np.where(
+            self.early, ~american.never_early(self.contracts), american.pays_dividends(self.contracts)
+        )
+        self.closed_columns = columns[~self._tabled]
+
+    def closed_form(self) -> Floats:
+        """(9, k, m): price and Greeks, per year and per 1.00, of the contracts of `closed_columns` in each shock."""
+        at = np.ix_(self.shocks, self.closed_columns)
+        c, closed = self.contracts, ~self._tabled
+        columns = (
+            np.where(c.is_call, 1.0, -1.0)[closed],
+            self._all.spot[at],
+            c.strike[closed],
+            self._all.sigma[at],
+            c.tau[closed],
+            c.rate[closed],
+            c.dividend_yield[closed],
+            self.on_forward[closed].astype(np.float64),
+        )
+        shape = at[0].size, at[1].size
+        flat = [np.ascontiguousarray(np.broadcast_to(column, shape)).ravel() for column in columns]
+        out = np.empty((len(NAMES), shape[0] * shape[1]))
+        with np.errstate(all="ignore"):
+            backend.kernels().european(*flat, 0, out.shape[1], out)
+        out[:, ~(np.isfinite(flat[1]) & np.isfinite(flat[3]))] = np.nan
+        return out.reshape(len(NAMES), *shape)
 
     def rows(self) -> tuple[Rows, IntArray]:
         """The rows that serve these contracts' shocks, and the column of each."""
-        alive = (self.contracts.tau > 0.0) & (self.contracts.strike > 0.0)
-        c, early, columns = self.contracts, self.early, self.columns
-        if not alive.all():
-            c, early, columns = c.take(alive), early[alive], columns[alive]
+        asked = (self.contracts.tau > 0.0) & (self.contracts.strike > 0.0)
+        c, early, columns, tabled = self.contracts, self.early, self.columns, self._tabled
+        if not asked.all():
+            c, early, columns, tabled = c.take(asked), early[asked], columns[asked], tabled[asked]
         sigmas = self._all.sigma if len(self.shocks) == len(self._all) else self._all.sigma[self.shocks]
         with np.errstate(all="ignore"):
             root = np.sqrt(c.tau)
             lowest = np.fmin.reduce(sigmas, axis=0)[columns] * root
             highest = np.fmax.reduce(sigmas, axis=0)[columns] * root
             sound = np.where(c.sigma >= 0.0, c.sigma, np.nan_to_num(highest / root))
-            rows, contract = rows_of(replace(c, sigma=sound), early, lowest, highest, _tabled(c, early))
+            rows, contract = rows_of(replace(c, sigma=sound), early, lowest, highest, tabled)
         return rows, columns[contract]
 
     def moved(self, rows: Rows, columns: IntArray) -> Rows:

@@ -1,6 +1,7 @@
-"""The four kernels, compiled: what `engine.pricing.twin` says slowly."""
+"""The kernels, compiled: what `engine.pricing.twin` says slowly."""
 
+from engine.pricing.kernels.european import european
 from engine.pricing.kernels.lookup import evaluate, greeks, implied
 from engine.pricing.kernels.tables import build
 
-__all__ = ["build", "evaluate", "greeks", "implied"]
+__all__ = ["build", "european", "evaluate", "greeks", "implied"]

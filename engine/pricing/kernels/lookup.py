@@ -164,9 +164,7 @@ def _residual(table, place, chebyshev, spot, deviation, middle, first):
 
 @kernel
 def _residual_at(rows, row, tables, middle, spot, deviation):
-    """The residual of one row at one spot and deviation; nothing where there is no table."""
-    if rows.nodes[row] == 0:
-        return 0.0
+    """The residual of one row at one spot and deviation."""
     table = tables[rows.offset[row] : rows.offset[row] + LANES * rows.nodes[row]]
     wide = min(deviation, LARGEST_DEVIATION)
     z = math.log(spot / middle) / wide - 0.5 * wide
@@ -191,7 +189,7 @@ def _without_dividends(rows, row, spot):
 
 @kernel
 def greeks(rows, moved, rate_step, begins, ends, columns, shocks, spots, sigmas, tables, out):
-    """Greeks of the rows begins … ends - 1 in the listed shocks, where the row serves the shocked deviation.
+    """Greeks of those of the rows begins … ends - 1 that have a table, where that serves the shocked deviation.
 
     The closed form's are exact; the residual's are differences on its table, rho's between two tables. Theta and charm
     follow from the pricing equation.
@@ -208,6 +206,8 @@ def greeks(rows, moved, rate_step, begins, ends, columns, shocks, spots, sigmas,
         carry, root = rate - yield_, math.sqrt(tau)
         spot_carry, strike_pv = math.exp(-yield_ * tau), strike * math.exp(-rate * tau)
         middle = strike * centre(tau, carry, rows.times[row], rows.amounts[row], rows.payments[row], 0.0)
+        if rows.nodes[row] == 0:
+            continue
         on_forward = moved.yield_[row] != yield_
         moved_carry = moved.rate[row] - moved.yield_[row]
         moved_middle = strike * centre(
@@ -235,30 +235,29 @@ def greeks(rows, moved, rate_step, begins, ends, columns, shocks, spots, sigmas,
                 if on_forward
                 else tau * strike_pv * sign * normal(sign * d2) + delta * cash_slope
             )
-            if rows.nodes[row] > 0:
-                step, more = min(BUMP * wide, WIDEST_BUMP) * spot, SIGMA_BUMP
-                up, down = deviation * (1.0 + more), deviation * (1.0 - more)
-                r0 = _residual_at(rows, row, tables, middle, spot, deviation)
-                above = _residual_at(rows, row, tables, middle, spot + step, deviation)
-                below = _residual_at(rows, row, tables, middle, spot - step, deviation)
-                far_above = _residual_at(rows, row, tables, middle, spot + 2.0 * step, deviation)
-                far_below = _residual_at(rows, row, tables, middle, spot - 2.0 * step, deviation)
-                at_up = _residual_at(rows, row, tables, middle, spot, up)
-                at_down = _residual_at(rows, row, tables, middle, spot, down)
-                crossed = (
-                    _residual_at(rows, row, tables, middle, spot + step, up)
-                    - _residual_at(rows, row, tables, middle, spot - step, up)
-                    - _residual_at(rows, row, tables, middle, spot + step, down)
-                    + _residual_at(rows, row, tables, middle, spot - step, down)
-                )
-                price += r0
-                delta += (above - below) / (2.0 * step)
-                gamma += (above - 2.0 * r0 + below) / (step * step)
-                speed += (far_above - far_below - 2.0 * (above - below)) / (2.0 * step * step * step)
-                vega += (at_up - at_down) / (2.0 * more * sigma)
-                vanna += crossed / (4.0 * step * more * sigma)
-                volga += (at_up - 2.0 * r0 + at_down) / (more * more * sigma * sigma)
-                rho += (_residual_at(moved, row, tables, moved_middle, spot, deviation) - r0) / rate_step
+            step, more = min(BUMP * wide, WIDEST_BUMP) * spot, SIGMA_BUMP
+            up, down = deviation * (1.0 + more), deviation * (1.0 - more)
+            r0 = _residual_at(rows, row, tables, middle, spot, deviation)
+            above = _residual_at(rows, row, tables, middle, spot + step, deviation)
+            below = _residual_at(rows, row, tables, middle, spot - step, deviation)
+            far_above = _residual_at(rows, row, tables, middle, spot + 2.0 * step, deviation)
+            far_below = _residual_at(rows, row, tables, middle, spot - 2.0 * step, deviation)
+            at_up = _residual_at(rows, row, tables, middle, spot, up)
+            at_down = _residual_at(rows, row, tables, middle, spot, down)
+            crossed = (
+                _residual_at(rows, row, tables, middle, spot + step, up)
+                - _residual_at(rows, row, tables, middle, spot - step, up)
+                - _residual_at(rows, row, tables, middle, spot + step, down)
+                + _residual_at(rows, row, tables, middle, spot - step, down)
+            )
+            price += r0
+            delta += (above - below) / (2.0 * step)
+            gamma += (above - 2.0 * r0 + below) / (step * step)
+            speed += (far_above - far_below - 2.0 * (above - below)) / (2.0 * step * step * step)
+            vega += (at_up - at_down) / (2.0 * more * sigma)
+            vanna += crossed / (4.0 * step * more * sigma)
+            volga += (at_up - 2.0 * r0 + at_down) / (more * more * sigma * sigma)
+            rho += (_residual_at(moved, row, tables, moved_middle, spot, deviation) - r0) / rate_step
             variance = sigma * sigma * spot * spot
             theta = rate * price - carry * spot * delta - 0.5 * variance * gamma
             charm = rate * delta - carry * (delta + spot * gamma) - variance * (gamma / spot + 0.5 * speed)
