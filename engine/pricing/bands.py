@@ -26,8 +26,8 @@ RUNG: Final = 1.25
 
 STRIP: Final = 5.0
 """Standard deviations that a table reaches on either side of the strike."""
-MOST_NODES: Final = 160
-"""A table that would need more, because the forward drifts over many deviations, is not made."""
+MOST_CELLS: Final = 160
+"""A table that would need more of SPACING, because the forward drifts over many deviations, is not made."""
 
 TIME_STEP: Final = 600.0 / (365.0 * 86_400.0)
 DATE_STEP: Final = 60.0 / (365.0 * 86_400.0)
@@ -39,7 +39,7 @@ SOON: Final = 0.01
 LATE: Final = 0.07
 """A band that reaches higher than the first, a dividend over the second as a share of the strike, one due within the third as
 a share of the life, and one within the fourth of its end for which only expiry can follow (the payoff has hardly smoothed
-out there) get the finer lattice."""
+out there) get a lattice of half the spacing."""
 
 
 def rows_of(
@@ -64,7 +64,7 @@ def rows_of(
         )
         contracts.append(index)
     rows = Rows(*(np.concatenate(columns) for columns in zip(*parts, strict=True)))
-    fits = rows.nodes <= MOST_NODES
+    fits = rows.nodes >= 0
     return rows.take(fits), np.concatenate(contracts)[fits]
 
 
@@ -151,11 +151,15 @@ def _rows(
     )  # from the strike's forward to the strike, in the narrowest lane's deviations
     drift = np.where(tabled, drift, 0.0)
     first = np.floor((np.minimum(drift, 0.0) - STRIP) / SPACING) * SPACING
-    nodes = np.ceil((np.maximum(drift, 0.0) + STRIP - first) / SPACING) + 1.0
-    nodes = np.where(tabled, np.minimum(nodes, MOST_NODES + 1.0), 0.0)
+    cells = np.ceil((np.maximum(drift, 0.0) + STRIP - first) / SPACING)
     soon = (used & (times < SOON * c.tau[:, None])).any(axis=1)
     late = (c.is_call | ~early) & (used & (times > (1.0 - LATE) * c.tau[:, None])).any(axis=1)
     hard = (amounts > LARGE_DIVIDEND).any(axis=1) | soon | late | (band.middle * WIDTH > LARGE_DEVIATION)
+    spacing = np.where(hard, SPACING / 2.0, SPACING)
+    nodes = np.where(
+        cells <= MOST_CELLS, np.minimum(cells, MOST_CELLS) * np.rint(SPACING / spacing) + 1.0, -1.0
+    )
+    nodes = np.where(tabled, nodes, 0.0)
     return Rows(
         sign=np.where(c.is_call, 1.0, -1.0),
         early=early & tabled,
@@ -171,8 +175,8 @@ def _rows(
         middle=band.middle,
         log_width=np.full(len(c), math.log(WIDTH)),
         first=first,
+        spacing=spacing,
         nodes=nodes.astype(np.int64),
-        finer=np.where(hard, 2, 1),
         offset=np.zeros(len(c), dtype=np.int64),
     )
 

@@ -10,9 +10,8 @@ from engine.pricing.types import BoolArray, Floats, IntArray
 LANES = 8
 """Volatilities that one lattice carries: the Chebyshev nodes of a band of deviations."""
 
-STEPS = 96
-SPACING = math.sqrt(3.0 / STEPS)
-"""Of a table's nodes in z, standard deviations: the lattice's probabilities are 1/6, 2/3, 1/6."""
+SPACING = math.sqrt(3.0 / 96.0)
+"""Of a table's nodes in z, standard deviations; the lattice with probabilities 1/6, 2/3, 1/6 has 3 / spacing**2 steps."""
 
 QUARTER = 4
 """The lattice that is extrapolated against has as many times fewer steps, and half the nodes."""
@@ -40,8 +39,8 @@ class Rows(NamedTuple):
 
     Amounts are in units of the strike; the first `payments` dividends lie in (0, tau), ascending. A row without nodes has no
     table: the closed form is its value. Deviations in [low, high) are served, 0 to +inf at most; `middle` and `log_width`
-    bring their logarithms to Chebyshev's (-1, 1). The table has `nodes` nodes from z = first on, at `offset` in the store of
-    tables; the lattice behind it `finer` times as many.
+    bring their logarithms to Chebyshev's (-1, 1). The table has `nodes` nodes from z = first on, `spacing` apart, and starts
+    at `offset` in the store of tables.
     """
 
     sign: Floats
@@ -58,8 +57,8 @@ class Rows(NamedTuple):
     middle: Floats
     log_width: Floats
     first: Floats
+    spacing: Floats
     nodes: IntArray
-    finer: IntArray
     offset: IntArray
 
     def take(self, index: IntArray | BoolArray) -> "Rows":

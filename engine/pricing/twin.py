@@ -21,8 +21,6 @@ from engine.pricing.grid import (
     LARGEST_DEVIATION,
     QUARTER,
     SIGMA_BUMP,
-    SPACING,
-    STEPS,
     TO_COEFFICIENTS,
     WIDEST_BUMP,
     Rows,
@@ -80,15 +78,14 @@ class _Option:
 def build(rows: Rows, begins: int, ends: int, tables: Floats) -> None:
     """The tables of the rows begins … ends - 1, into tables[offset : offset + 8 nodes] of each."""
     for row in range(begins, ends):
-        option, finer = _Option(rows, row), int(rows.finer[row])
+        option, nodes, offset = _Option(rows, row), int(rows.nodes[row]), int(rows.offset[row])
         deviations = rows.middle[row] * np.exp(rows.log_width[row] * CHEBYSHEV_NODES)
-        nodes = (int(rows.nodes[row]) - 1) * finer + 1
-        z = rows.first[row] + SPACING / finer * np.arange(nodes)
-        scaled = _residuals(option, deviations, z, STEPS * finer**2) / (
+        z = rows.first[row] + rows.spacing[row] * np.arange(nodes)
+        steps = round(3.0 / rows.spacing[row] ** 2)
+        scaled = _residuals(option, deviations, z, steps) / (
             1.0 + _spots(option, deviations, z) / option.centre(0.0)
         )
-        offset = int(rows.offset[row])
-        tables[offset : offset + LANES * int(rows.nodes[row])] = (scaled[::finer] @ TO_COEFFICIENTS.T).ravel()
+        tables[offset : offset + LANES * nodes] = (scaled @ TO_COEFFICIENTS.T).ravel()
 
 
 def _spots(option: _Option, deviations: Floats, z: Floats) -> Floats:
@@ -324,7 +321,7 @@ def _residual_at(
     table = tables[offset : offset + LANES * nodes].reshape(nodes, LANES)
     wide = np.minimum(deviation, LARGEST_DEVIATION)
     middle = strike * option.centre(0.0)
-    place = ((np.log(spot / middle) / wide - 0.5 * wide) - rows.first[row]) / SPACING
+    place = ((np.log(spot / middle) / wide - 0.5 * wide) - rows.first[row]) / rows.spacing[row]
     chebyshev = np.polynomial.chebyshev.chebvander(
         np.log(wide / rows.middle[row]) / rows.log_width[row], LANES - 1
     )
@@ -339,7 +336,9 @@ def _residual_at(
     )
     edge = np.where(place < 0.0, 0, nodes - 1)
     inner = np.where(place < 0.0, 1, nodes - 2)
-    spot_at = [middle * np.exp((rows.first[row] + k * SPACING + 0.5 * wide) * wide) for k in (edge, inner)]
+    spot_at = [
+        middle * np.exp((rows.first[row] + k * rows.spacing[row] + 0.5 * wide) * wide) for k in (edge, inner)
+    ]
     value_at = [at_node(k) * (1.0 + s / middle) for k, s in zip((edge, inner), spot_at, strict=True)]
     slope = (value_at[0] - value_at[1]) / (spot_at[0] - spot_at[1])
     beyond = value_at[0] + slope * (spot - spot_at[0])

@@ -15,7 +15,6 @@ from engine.pricing.grid import (
     LANES,
     LARGEST_DEVIATION,
     SIGMA_BUMP,
-    SPACING,
     WIDEST_BUMP,
 )
 from engine.pricing.kernels.jit import inlined, kernel
@@ -77,7 +76,7 @@ def evaluate(rows, begins, ends, columns, shocks, spots, sigmas, tables, out):
                 value[k] = black_scholes(sign, left[k] * spot_carry, strike_pv, d2 + wide, d2)
             if rows.nodes[row] > 0:
                 inverse_middle, log_middle = 1.0 / middle, math.log(rows.middle[row])
-                inverse_width, inverse_spacing = 1.0 / rows.log_width[row], 1.0 / SPACING
+                inverse_width, inverse_spacing = 1.0 / rows.log_width[row], 1.0 / rows.spacing[row]
                 for k in range(size):
                     wide = min(deviation[k], LARGEST_DEVIATION)
                     z = log(spot[k] * inverse_middle) / wide - 0.5 * wide
@@ -89,7 +88,14 @@ def evaluate(rows, begins, ends, columns, shocks, spots, sigmas, tables, out):
                 for k in range(size):
                     if _served(spot[k], deviation[k], low, high):
                         more = strike * _residual(
-                            table, place[k], chebyshev[k], spot[k], deviation[k], middle, first
+                            table,
+                            place[k],
+                            chebyshev[k],
+                            spot[k],
+                            deviation[k],
+                            middle,
+                            first,
+                            rows.spacing[row],
                         )
                         value[k] = _bounded(
                             sign, early, count, strike, spot_carry, strike_pv, spot[k], value[k], more
@@ -136,7 +142,7 @@ def _at_node(table, node, chebyshev):
 
 
 @kernel
-def _residual(table, place, chebyshev, spot, deviation, middle, first):
+def _residual(table, place, chebyshev, spot, deviation, middle, first, spacing):
     """The table's residual at a place in its nodes; beyond them linear in the spot."""
     nodes = table.size // LANES
     last = nodes - 1
@@ -144,8 +150,8 @@ def _residual(table, place, chebyshev, spot, deviation, middle, first):
         edge, inner = (0, 1) if place < 0.0 else (last, last - 1)
         at_edge, at_inner = _at_node(table, edge, chebyshev), _at_node(table, inner, chebyshev)
         wide = min(deviation, LARGEST_DEVIATION)
-        edge_spot = middle * math.exp((first + edge * SPACING + 0.5 * wide) * wide)
-        inner_spot = middle * math.exp((first + inner * SPACING + 0.5 * wide) * wide)
+        edge_spot = middle * math.exp((first + edge * spacing + 0.5 * wide) * wide)
+        inner_spot = middle * math.exp((first + inner * spacing + 0.5 * wide) * wide)
         at_edge *= 1.0 + edge_spot / middle
         at_inner *= 1.0 + inner_spot / middle
         return at_edge + (at_edge - at_inner) / (edge_spot - inner_spot) * (spot - edge_spot)
@@ -170,8 +176,10 @@ def _residual_at(rows, row, tables, middle, spot, deviation):
     z = math.log(spot / middle) / wide - 0.5 * wide
     chebyshev = np.empty(LANES)
     _chebyshev(math.log(wide / rows.middle[row]) / rows.log_width[row], chebyshev)
-    place = (z - rows.first[row]) / SPACING
-    return rows.strike[row] * _residual(table, place, chebyshev, spot, deviation, middle, rows.first[row])
+    place = (z - rows.first[row]) / rows.spacing[row]
+    return rows.strike[row] * _residual(
+        table, place, chebyshev, spot, deviation, middle, rows.first[row], rows.spacing[row]
+    )
 
 
 @kernel

@@ -12,7 +12,7 @@ import math
 import numpy as np
 
 from engine.pricing.dividends import LARGEST_SHARE
-from engine.pricing.grid import CHEBYSHEV_NODES, LANES, QUARTER, SPACING, STEPS, TO_COEFFICIENTS
+from engine.pricing.grid import CHEBYSHEV_NODES, LANES, QUARTER, TO_COEFFICIENTS
 from engine.pricing.kernels.jit import kernel
 from engine.pricing.kernels.lattice import EDGES, ROWS, at_every_step, centre, solve_grid
 from engine.pricing.kernels.maths import exp, log, normal
@@ -25,36 +25,31 @@ def build(rows, begins, ends, tables):
     """The tables of the rows begins … ends - 1, into tables[offset : offset + 8 nodes] of each."""
     widest = 0
     for row in range(begins, ends):
-        widest = max(widest, (rows.nodes[row] - 1) * rows.finer[row] + 1)
+        widest = max(widest, rows.nodes[row])
     scratch = np.empty((ROWS, LANES * widest + EDGES))
-    work = np.empty((9, LANES * widest))
+    work = np.empty((8, LANES * widest))
     deviations = np.empty(LANES)
     for row in range(begins, ends):
         for lane in range(LANES):
             deviations[lane] = rows.middle[row] * math.exp(rows.log_width[row] * CHEBYSHEV_NODES[lane])
-        finer = rows.finer[row]
-        nodes = (rows.nodes[row] - 1) * finer + 1
+        nodes = rows.nodes[row]
         residual = work[0, : LANES * nodes]
-        _extrapolated(
-            rows, row, deviations, SPACING / finer, nodes, STEPS * finer * finer, work[1:], scratch, residual
-        )
-        table = tables[rows.offset[row] : rows.offset[row] + LANES * rows.nodes[row]]
+        _extrapolated(rows, row, deviations, work[1:], scratch, residual)
+        table = tables[rows.offset[row] : rows.offset[row] + LANES * nodes]
         table[:] = 0.0
-        for j in range(rows.nodes[row]):
-            coefficients, values = (
-                table[LANES * j : LANES * (j + 1)],
-                residual[LANES * j * finer : LANES * (j * finer + 1)],
-            )
+        for j in range(nodes):
+            coefficients, values = table[LANES * j : LANES * (j + 1)], residual[LANES * j : LANES * (j + 1)]
             for lane in range(LANES):
                 for degree in range(LANES):
                     coefficients[degree] += BY_LANE[lane, degree] * values[lane]
 
 
 @kernel
-def _extrapolated(rows, row, deviations, spacing, nodes, steps, work, scratch, out):
-    """Residuals over 1 + spot / centre at `nodes` nodes, the limit of the lattice's steps, (8 nodes,)."""
+def _extrapolated(rows, row, deviations, work, scratch, out):
+    """Residuals over 1 + spot / centre at the row's nodes, the limit of the lattice's steps, (8 nodes,)."""
+    nodes, first, spacing = rows.nodes[row], rows.first[row], rows.spacing[row]
     size, between = LANES * nodes, LANES * (nodes - 1)
-    first = rows.first[row]
+    steps = round(3.0 / (spacing * spacing))
     spots, closed, fine, halves = work[0, :size], work[1, :size], work[2, :size], work[3, :between]
     carry = rows.rate[row] - rows.yield_[row]
     level = centre(rows.tau[row], carry, rows.times[row], rows.amounts[row], rows.payments[row], 0.0)
