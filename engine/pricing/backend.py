@@ -22,7 +22,6 @@ def kernels() -> ModuleType:
     global _chosen  # noqa: PLW0603 - which of two equal implementations answers, not state that an answer depends on
     if _chosen is not None:
         return _chosen
-    from engine.pricing import twin
     from engine.pricing.kernels import disk
 
     with _lock:
@@ -30,12 +29,15 @@ def kernels() -> ModuleType:
             from engine.pricing.kernels import compiled
 
             _chosen = compiled
-        elif _has_failed():
+            return compiled
+        from engine.pricing import twin
+
+        if _has_failed():
             log.warning(
                 "the pricing kernels do not compile: python -m engine.pricing.kernels says why. Prices are right, but slow"
             )
             _chosen = twin
-    return _chosen or twin
+    return twin
 
 
 def use(module: ModuleType | None) -> None:

@@ -24,7 +24,7 @@ WIDTH: Final = 2.5
 RUNG: Final = 1.25
 """Ratio between the middles that base bands may have."""
 
-STRIP: Final = 5.0
+STRIP: Final = 4.5
 """Standard deviations that a table reaches on either side of the strike."""
 MOST_CELLS: Final = 160
 """A table that would need more of SPACING, because the forward drifts over many deviations, is not made."""
@@ -37,9 +37,11 @@ LARGE_DEVIATION: Final = 1.6
 LARGE_DIVIDEND: Final = 0.04
 SOON: Final = 0.01
 LATE: Final = 0.07
-"""A band that reaches higher than the first, a dividend over the second as a share of the strike, one due within the third as
-a share of the life, and one within the fourth of its end for which only expiry can follow (the payoff has hardly smoothed
-out there) get a lattice of half the spacing."""
+LARGE_CARRY: Final = 0.045
+"""Where the lattice gets half the spacing: in a band that reaches higher than the first, with a dividend over the second as a
+share of the strike, with one due within the third as a share of the life, or within the fourth of its end where only expiry
+can follow (the payoff has hardly smoothed out there), and where rate or yield times the life of what may be exercised any day
+is over the fifth (the value's curvature breaks off at the exercise boundary, by that much)."""
 
 
 def rows_of(
@@ -154,7 +156,17 @@ def _rows(
     cells = np.ceil((np.maximum(drift, 0.0) + STRIP - first) / SPACING)
     soon = (used & (times < SOON * c.tau[:, None])).any(axis=1)
     late = (c.is_call | ~early) & (used & (times > (1.0 - LATE) * c.tau[:, None])).any(axis=1)
-    hard = (amounts > LARGE_DIVIDEND).any(axis=1) | soon | late | (band.middle * WIDTH > LARGE_DEVIATION)
+    any_day = early & ~np.where(
+        c.is_call, (c.dividend_yield <= 0.0) & (carry >= 0.0), (c.rate <= 0.0) & (carry <= 0.0)
+    )
+    curved = any_day & (np.maximum(np.abs(c.rate), np.abs(c.dividend_yield)) * c.tau > LARGE_CARRY)
+    hard = (
+        curved
+        | (amounts > LARGE_DIVIDEND).any(axis=1)
+        | soon
+        | late
+        | (band.middle * WIDTH > LARGE_DEVIATION)
+    )
     spacing = np.where(hard, SPACING / 2.0, SPACING)
     nodes = np.where(
         cells <= MOST_CELLS, np.minimum(cells, MOST_CELLS) * np.rint(SPACING / spacing) + 1.0, -1.0
