@@ -37,7 +37,7 @@ LARGE_DEVIATION: Final = 1.6
 LARGE_DIVIDEND: Final = 0.04
 SOON: Final = 0.01
 LATE: Final = 0.07
-LARGE_CARRY: Final = 0.045
+LARGE_CARRY: Final = 0.05
 """Where the lattice gets half the spacing: in a band that reaches higher than the first, with a dividend over the second as a
 share of the strike, with one due within the third as a share of the life, or within the fourth of its end where only expiry
 can follow (the payoff has hardly smoothed out there), and where rate or yield times the life of what may be exercised any day

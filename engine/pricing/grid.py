@@ -22,6 +22,12 @@ LARGEST_DEVIATION = 10.0
 AT_INTRINSIC = 2e-6
 """Shares of the strike: this little over the intrinsic value is the table's noise, and exercise is due."""
 
+DUE = 1e-9
+"""Shares of the strike: on the lattice, this close to the intrinsic value exercise is due."""
+
+SMOOTH = 2
+"""Coefficients kept of the shift to the boundary: a line in ln s, since what each lane says of it is a little noisy."""
+
 BUMP, WIDEST_BUMP, SIGMA_BUMP = 0.05, 0.01, 0.01
 """Of the residual's Greeks: shares of a standard deviation and at most of the spot; a share of sigma."""
 
@@ -39,8 +45,8 @@ class Rows(NamedTuple):
 
     Amounts are in units of the strike; the first `payments` dividends lie in (0, tau), ascending. A row without nodes has no
     table: the closed form is its value. Deviations in [low, high) are served, 0 to +inf at most; `middle` and `log_width`
-    bring their logarithms to Chebyshev's (-1, 1). The table has `nodes` nodes from z = first on, `spacing` apart, and starts
-    at `offset` in the store of tables.
+    bring their logarithms to Chebyshev's (-1, 1). The table has `nodes` nodes from z = first on, `spacing` apart, all shifted
+    by a line in ln s, and starts at `offset` in the store of tables: with the shift's coefficients, then those of each node.
     """
 
     sign: Floats

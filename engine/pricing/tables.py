@@ -110,7 +110,7 @@ class Tables:
         """The rows with the offsets of their tables; those that are missing are made."""
         tabled = np.flatnonzero(rows.nodes > 0)
         wanted = rounded(rows.take(tabled))
-        keys, sizes = keys_of(wanted), (LANES * wanted.nodes).tolist()
+        keys, sizes = keys_of(wanted), (LANES * (wanted.nodes + 1)).tolist()
         missing = [i for i, key in enumerate(keys) if key not in self._offsets]
         if missing and self._used + sum(sizes[i] for i in missing) > len(self._numbers):
             self._offsets.clear()

@@ -17,10 +17,12 @@ from engine.pricing.grid import (
     AT_INTRINSIC,
     BUMP,
     CHEBYSHEV_NODES,
+    DUE,
     LANES,
     LARGEST_DEVIATION,
     QUARTER,
     SIGMA_BUMP,
+    SMOOTH,
     TO_COEFFICIENTS,
     WIDEST_BUMP,
     Rows,
@@ -80,16 +82,42 @@ def build(rows: Rows, begins: int, ends: int, tables: Floats) -> None:
     for row in range(begins, ends):
         option, nodes, offset = _Option(rows, row), int(rows.nodes[row]), int(rows.offset[row])
         deviations = rows.middle[row] * np.exp(rows.log_width[row] * CHEBYSHEV_NODES)
-        z = rows.first[row] + rows.spacing[row] * np.arange(nodes)
+        z = rows.first[row] + rows.spacing[row] * np.arange(nodes)[:, None] + np.zeros(LANES)
         steps = round(3.0 / rows.spacing[row] ** 2)
+        shift = _to_boundary(option, deviations, z, steps) if option.at_every_step else np.zeros(LANES)
+        z = z + shift
         scaled = _residuals(option, deviations, z, steps) / (
             1.0 + _spots(option, deviations, z) / option.centre(0.0)
         )
-        tables[offset : offset + LANES * nodes] = (scaled @ TO_COEFFICIENTS.T).ravel()
+        table = np.vstack([shift, scaled]) @ TO_COEFFICIENTS.T
+        tables[offset : offset + table.size] = table.ravel()
+
+
+def _to_boundary(option: _Option, deviations: Floats, z: Floats, steps: int) -> Floats:
+    """How far to shift each column's nodes, (8,), so that the exercise boundary is at about the same node in all of them."""
+    spacing = 2.0 * (z[1, 0] - z[0, 0])
+    z = z[0] + spacing * np.arange(len(z) // 2)[:, None]
+    over = _lattice(option, deviations, z, steps // QUARTER, 1) - option.exercised(
+        _spots(option, deviations, z)
+    )
+    if option.sign > 0.0:  # from where exercise is due
+        z, over = z[::-1], over[::-1]
+    waits = over > DUE
+    node = np.argmax(waits, axis=0)
+    if (node == 0).any():
+        return np.zeros(LANES)
+    lane = np.arange(LANES)
+    spot = _spots(option, deviations, z)[node, lane]
+    curve = 2.0 * np.abs(option.rate - option.yield_ * spot) * option.tau / deviations**2
+    back = np.minimum(np.sqrt(2.0 * over[node, lane] / np.maximum(curve, DUE)) / deviations, spacing)
+    boundary = z[node, lane] + option.sign * back
+    kept = (TO_COEFFICIENTS @ boundary)[:SMOOTH]
+    line = np.polynomial.chebyshev.chebval(CHEBYSHEV_NODES, kept)
+    return np.asarray(line - (line.max() if option.sign > 0.0 else line.min()))
 
 
 def _spots(option: _Option, deviations: Floats, z: Floats) -> Floats:
-    return np.asarray(option.centre(0.0) * np.exp((z[:, None] + 0.5 * deviations) * deviations))
+    return np.asarray(option.centre(0.0) * np.exp((z + 0.5 * deviations) * deviations))
 
 
 def _residuals(option: _Option, deviations: Floats, z: Floats, steps: int) -> Floats:
@@ -318,13 +346,14 @@ def _residual_at(
 ) -> Floats:
     """The table's residual: six points in z, Chebyshev's series in ln s; beyond the nodes linear in the spot."""
     nodes, offset, strike = int(rows.nodes[row]), int(rows.offset[row]), rows.strike[row]
-    table = tables[offset : offset + LANES * nodes].reshape(nodes, LANES)
+    shift, table = np.split(tables[offset : offset + LANES * (nodes + 1)].reshape(nodes + 1, LANES), [1])
     wide = np.minimum(deviation, LARGEST_DEVIATION)
     middle = strike * option.centre(0.0)
-    place = ((np.log(spot / middle) / wide - 0.5 * wide) - rows.first[row]) / rows.spacing[row]
     chebyshev = np.polynomial.chebyshev.chebvander(
         np.log(wide / rows.middle[row]) / rows.log_width[row], LANES - 1
     )
+    first = rows.first[row] + chebyshev @ shift[0]
+    place = (np.log(spot / middle) / wide - 0.5 * wide - first) / rows.spacing[row]
 
     def at_node(node: IntArray) -> Floats:
         return np.asarray(np.einsum("kd,kd->k", table[node], chebyshev))
@@ -336,9 +365,7 @@ def _residual_at(
     )
     edge = np.where(place < 0.0, 0, nodes - 1)
     inner = np.where(place < 0.0, 1, nodes - 2)
-    spot_at = [
-        middle * np.exp((rows.first[row] + k * rows.spacing[row] + 0.5 * wide) * wide) for k in (edge, inner)
-    ]
+    spot_at = [middle * np.exp((first + k * rows.spacing[row] + 0.5 * wide) * wide) for k in (edge, inner)]
     value_at = [at_node(k) * (1.0 + s / middle) for k, s in zip((edge, inner), spot_at, strict=True)]
     slope = (value_at[0] - value_at[1]) / (spot_at[0] - spot_at[1])
     beyond = value_at[0] + slope * (spot - spot_at[0])

@@ -84,20 +84,20 @@ def solve_grid(
     amounts,
     count,
     deviations,
-    first,
+    firsts,
     spacing,
     nodes,
     steps,
     split,
     scratch,
 ):
-    """The values today at `nodes` nodes first, first + spacing, … of each lane.
+    """The values today at `nodes` nodes of each lane: its first, first + spacing, …
 
     Args:
         sign: +1 call, -1 put. early: whether exercise before expiry is allowed.
         tau, rate, yield_: years, decimals per year.
         times, amounts: the first `count` are dividends in (0, tau), ascending, in units of the strike.
-        deviations: (8,). steps: over the whole life, a multiple of split; spacing is sqrt(3 / steps).
+        deviations, firsts: (8,). steps: over the whole life, a multiple of split; spacing is sqrt(3 / steps).
         scratch: (ROWS, at least 8 nodes + EDGES).
     Returns:
         (8 nodes,), a part of scratch.
@@ -134,8 +134,8 @@ def solve_grid(
             log_level += math.log((before - amounts[segment]) / before)
         begins = ends
     for j in range(nodes):
-        z = first + j * spacing
         for lane in range(LANES):
+            z = firsts[lane] + j * spacing
             paid[LANES * j + lane] = z * deviations[lane] + lanes[lane] + log_level
     for i in range(size):
         paid[i] = sign * exp(paid[i])

@@ -84,7 +84,7 @@ def evaluate(rows, begins, ends, columns, shocks, spots, sigmas, tables, out):
                     angle[k] = (log(wide) - log_middle) * inverse_width
                 for k in range(size):
                     _chebyshev(angle[k], chebyshev[k])
-                table = tables[rows.offset[row] : rows.offset[row] + LANES * rows.nodes[row]]
+                table = tables[rows.offset[row] : rows.offset[row] + LANES * (rows.nodes[row] + 1)]
                 for k in range(size):
                     if _served(spot[k], deviation[k], low, high):
                         more = strike * _residual(
@@ -143,9 +143,12 @@ def _at_node(table, node, chebyshev):
 
 @kernel
 def _residual(table, place, chebyshev, spot, deviation, middle, first, spacing):
-    """The table's residual at a place in its nodes; beyond them linear in the spot."""
-    nodes = table.size // LANES
-    last = nodes - 1
+    """The table's residual at a place in its nodes, not yet shifted; beyond them linear in the spot."""
+    shift = _at_node(table, 0, chebyshev)
+    first += shift
+    place -= shift / spacing
+    table = table[LANES:]
+    last = table.size // LANES - 1
     if place < 0.0 or place > last:
         edge, inner = (0, 1) if place < 0.0 else (last, last - 1)
         at_edge, at_inner = _at_node(table, edge, chebyshev), _at_node(table, inner, chebyshev)
@@ -171,7 +174,7 @@ def _residual(table, place, chebyshev, spot, deviation, middle, first, spacing):
 @kernel
 def _residual_at(rows, row, tables, middle, spot, deviation):
     """The residual of one row at one spot and deviation."""
-    table = tables[rows.offset[row] : rows.offset[row] + LANES * rows.nodes[row]]
+    table = tables[rows.offset[row] : rows.offset[row] + LANES * (rows.nodes[row] + 1)]
     wide = min(deviation, LARGEST_DEVIATION)
     z = math.log(spot / middle) / wide - 0.5 * wide
     chebyshev = np.empty(LANES)

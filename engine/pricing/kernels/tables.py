@@ -12,8 +12,8 @@ import math
 import numpy as np
 
 from engine.pricing.dividends import LARGEST_SHARE
-from engine.pricing.grid import CHEBYSHEV_NODES, LANES, QUARTER, TO_COEFFICIENTS
-from engine.pricing.kernels.jit import kernel
+from engine.pricing.grid import CHEBYSHEV_NODES, DUE, LANES, QUARTER, SMOOTH, TO_COEFFICIENTS
+from engine.pricing.kernels.jit import inlined, kernel
 from engine.pricing.kernels.lattice import EDGES, ROWS, at_every_step, centre, solve_grid
 from engine.pricing.kernels.maths import exp, log, normal
 
@@ -22,45 +22,106 @@ BY_LANE = np.ascontiguousarray(TO_COEFFICIENTS.T)
 
 @kernel
 def build(rows, begins, ends, tables):
-    """The tables of the rows begins … ends - 1, into tables[offset : offset + 8 nodes] of each."""
+    """The tables of the rows begins … ends - 1, each from its offset on: the shift of its nodes, then they."""
     widest = 0
     for row in range(begins, ends):
         widest = max(widest, rows.nodes[row])
     scratch = np.empty((ROWS, LANES * widest + EDGES))
     work = np.empty((8, LANES * widest))
-    deviations = np.empty(LANES)
+    deviations, shifts = np.empty(LANES), np.empty(LANES)
     for row in range(begins, ends):
         for lane in range(LANES):
             deviations[lane] = rows.middle[row] * math.exp(rows.log_width[row] * CHEBYSHEV_NODES[lane])
         nodes = rows.nodes[row]
         residual = work[0, : LANES * nodes]
-        _extrapolated(rows, row, deviations, work[1:], scratch, residual)
-        table = tables[rows.offset[row] : rows.offset[row] + LANES * nodes]
+        shifts[:] = 0.0
+        if at_every_step(rows.early[row], rows.sign[row], rows.rate[row], rows.yield_[row]):
+            _shift_to_boundary(rows, row, deviations, scratch, shifts)
+        _extrapolated(rows, row, deviations, shifts, work[1:], scratch, residual)
+        table = tables[rows.offset[row] : rows.offset[row] + LANES * (nodes + 1)]
         table[:] = 0.0
-        for j in range(nodes):
-            coefficients, values = table[LANES * j : LANES * (j + 1)], residual[LANES * j : LANES * (j + 1)]
+        for j in range(nodes + 1):
+            values = shifts if j == 0 else residual[LANES * (j - 1) : LANES * j]
+            coefficients = table[LANES * j : LANES * (j + 1)]
             for lane in range(LANES):
                 for degree in range(LANES):
                     coefficients[degree] += BY_LANE[lane, degree] * values[lane]
 
 
 @kernel
-def _extrapolated(rows, row, deviations, work, scratch, out):
+def _shift_to_boundary(rows, row, deviations, scratch, shifts):
+    """How far to shift each lane's nodes, (8,), so that the exercise boundary is at about the same node in all of them.
+
+    The residual's curvature breaks off at the boundary, and as long as that is at one node, no interpolation between the
+    lanes crosses it. Found on the coarser lattice, from the parabola by which the value leaves the intrinsic value; no shift
+    where a lane has no boundary. The nodes move towards where exercise is due, so that those where it is not stay covered.
+    """
+    nodes, spacing, first, sign = (
+        rows.nodes[row] // 2,
+        2.0 * rows.spacing[row],
+        rows.first[row],
+        rows.sign[row],
+    )
+    firsts = shifts + first
+    values = _grid(
+        rows, row, deviations, firsts, spacing, nodes, _steps(rows.spacing[row]) // QUARTER, 1, scratch
+    )
+    carry = rows.rate[row] - rows.yield_[row]
+    level = centre(rows.tau[row], carry, rows.times[row], rows.amounts[row], rows.payments[row], 0.0)
+    for lane in range(LANES):
+        wide, found = deviations[lane], False
+        for k in range(1, nodes):  # from where exercise is due
+            j = k if sign < 0.0 else nodes - 1 - k
+            before = j - 1 if sign < 0.0 else j + 1
+            spot = level * math.exp((first + j * spacing + 0.5 * wide) * wide)
+            there = level * math.exp((first + before * spacing + 0.5 * wide) * wide)
+            over = values[LANES * j + lane] - sign * (spot - 1.0)
+            if values[LANES * before + lane] - sign * (there - 1.0) > DUE:
+                break
+            if over > DUE:
+                curve = 2.0 * abs(rows.rate[row] - rows.yield_[row] * spot) * rows.tau[row] / (wide * wide)
+                back = min(math.sqrt(2.0 * over / max(curve, DUE)) / wide, spacing)
+                shifts[lane] = first + j * spacing + (back if sign > 0.0 else -back)
+                found = True
+                break
+        if not found:
+            shifts[:] = 0.0
+            return
+    smooth = np.zeros(LANES)
+    for degree in range(SMOOTH):
+        coefficient = 0.0
+        for lane in range(LANES):
+            coefficient += BY_LANE[lane, degree] * shifts[lane]
+        for lane in range(LANES):
+            smooth[lane] += coefficient * math.cos(degree * math.acos(CHEBYSHEV_NODES[lane]))
+    outermost = smooth.min() if sign < 0.0 else smooth.max()
+    for lane in range(LANES):
+        shifts[lane] = smooth[lane] - outermost
+
+
+@inlined
+def _steps(spacing):
+    return round(3.0 / (spacing * spacing))
+
+
+@kernel
+def _extrapolated(rows, row, deviations, shifts, work, scratch, out):
     """Residuals over 1 + spot / centre at the row's nodes, the limit of the lattice's steps, (8 nodes,)."""
-    nodes, first, spacing = rows.nodes[row], rows.first[row], rows.spacing[row]
+    nodes, spacing = rows.nodes[row], rows.spacing[row]
+    firsts = shifts + rows.first[row]
     size, between = LANES * nodes, LANES * (nodes - 1)
-    steps = round(3.0 / (spacing * spacing))
+    steps = _steps(spacing)
     spots, closed, fine, halves = work[0, :size], work[1, :size], work[2, :size], work[3, :between]
     carry = rows.rate[row] - rows.yield_[row]
     level = centre(rows.tau[row], carry, rows.times[row], rows.amounts[row], rows.payments[row], 0.0)
     for j in range(nodes):
-        z = first + j * spacing
         for lane in range(LANES):
+            z = firsts[lane] + j * spacing
             spots[LANES * j + lane] = (z + 0.5 * deviations[lane]) * deviations[lane]
     for i in range(size):
         spots[i] = level * exp(spots[i])
     _closed_form(rows, row, deviations, spots, scratch, closed)
-    fine[:] = _grid(rows, row, deviations, first, spacing, nodes, steps, QUARTER, scratch)
+    fine[:] = _grid(rows, row, deviations, firsts, spacing, nodes, steps, QUARTER, scratch)
     for i in range(size):
         fine[i] -= closed[i]
 
@@ -73,7 +134,7 @@ def _extrapolated(rows, row, deviations, work, scratch, out):
         spots_between[i] = spots[i] * widths[i]
     _closed_form(rows, row, deviations, spots_between, scratch, closed_between)
     halves[:] = _grid(
-        rows, row, deviations, first + 0.5 * spacing, spacing, nodes - 1, steps, QUARTER, scratch
+        rows, row, deviations, firsts + 0.5 * spacing, spacing, nodes - 1, steps, QUARTER, scratch
     )
     for i in range(between):
         halves[i] -= closed_between[i]
@@ -85,10 +146,10 @@ def _extrapolated(rows, row, deviations, work, scratch, out):
         evens, odds = LANES * ((nodes + 1) // 2), LANES * (nodes // 2)
         even, odd, mean = work[3, :evens], work[4, :odds], work[5, :size]
         even[:] = _grid(
-            rows, row, deviations, first, 2.0 * spacing, (nodes + 1) // 2, steps // QUARTER, 1, scratch
+            rows, row, deviations, firsts, 2.0 * spacing, (nodes + 1) // 2, steps // QUARTER, 1, scratch
         )
         odd[:] = _grid(
-            rows, row, deviations, first + spacing, 2.0 * spacing, nodes // 2, steps // QUARTER, 1, scratch
+            rows, row, deviations, firsts + spacing, 2.0 * spacing, nodes // 2, steps // QUARTER, 1, scratch
         )
         for j in range(nodes):
             coarse = even if j % 2 == 0 else odd
@@ -132,10 +193,10 @@ def _halfway(values, out):
 
 
 @kernel
-def _grid(rows, row, deviations, first, spacing, nodes, steps, split, scratch):
+def _grid(rows, row, deviations, firsts, spacing, nodes, steps, split, scratch):
     return solve_grid(
         rows.sign[row], rows.early[row], rows.tau[row], rows.rate[row], rows.yield_[row], rows.times[row],
-        rows.amounts[row], rows.payments[row], deviations, first, spacing, nodes, steps, split, scratch,
+        rows.amounts[row], rows.payments[row], deviations, firsts, spacing, nodes, steps, split, scratch,
     )  # fmt: skip
 
 
