@@ -24,7 +24,7 @@ WIDTH: Final = 2.5
 RUNG: Final = 1.25
 """Ratio between the middles that base bands may have."""
 
-STRIP: Final = 4.5
+STRIP: Final = 5.0
 """Standard deviations that a table reaches on either side of the strike."""
 MOST_CELLS: Final = 160
 """A table that would need more of SPACING, because the forward drifts over many deviations, is not made."""

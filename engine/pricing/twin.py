@@ -121,17 +121,21 @@ def _spots(option: _Option, deviations: Floats, z: Floats) -> Floats:
 
 
 def _residuals(option: _Option, deviations: Floats, z: Floats, steps: int) -> Floats:
-    """What the lattice adds to the closed form: two grids half a cell apart, against a quarter of the steps."""
+    """What the lattice adds to the closed form: two grids half a cell apart, against a quarter of the steps; to the bit what
+    exercise adds where that is due."""
 
     def residual(at: Floats, steps: int, split: int) -> Floats:
         closed = option.closed(_spots(option, deviations, at), deviations)
         return _lattice(option, deviations, at, steps, split) - closed
 
     fine = residual(z, steps, QUARTER)
+    spots = _spots(option, deviations, z)
+    exercised = option.exercised(spots) - option.closed(spots, deviations)
+    due = option.early & (fine - exercised <= DUE)
     between = _halfway(residual(0.5 * (z[1:] + z[:-1]), steps, QUARTER))
     fine[1:-1] = 0.5 * (fine[1:-1] + between)
     if not option.at_every_step:
-        return fine
+        return np.where(due, exercised, fine)
     coarse = np.empty_like(fine)
     even, odd = (residual(z[part::2], steps // QUARTER, 1) for part in (0, 1))
     coarse[::2], coarse[1::2] = even, odd
@@ -139,7 +143,7 @@ def _residuals(option: _Option, deviations: Floats, z: Floats, steps: int) -> Fl
         at = np.arange(2 - own, 2 - own + 2 * len(others), 2)
         coarse[at] = 0.5 * (coarse[at] + others)
     coarse[[0, -1]] = even[0], (even if len(z) % 2 else odd)[-1]
-    return np.asarray(fine + (fine - coarse) / (QUARTER - 1.0))
+    return np.where(due, exercised, fine + (fine - coarse) / (QUARTER - 1.0))
 
 
 def _halfway(values: Floats) -> Floats:

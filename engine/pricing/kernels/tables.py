@@ -27,7 +27,7 @@ def build(rows, begins, ends, tables):
     for row in range(begins, ends):
         widest = max(widest, rows.nodes[row])
     scratch = np.empty((ROWS, LANES * widest + EDGES))
-    work = np.empty((8, LANES * widest))
+    work = np.empty((9, LANES * widest))
     deviations, shifts = np.empty(LANES), np.empty(LANES)
     for row in range(begins, ends):
         for lane in range(LANES):
@@ -122,8 +122,10 @@ def _extrapolated(rows, row, deviations, shifts, work, scratch, out):
         spots[i] = level * exp(spots[i])
     _closed_form(rows, row, deviations, spots, scratch, closed)
     fine[:] = _grid(rows, row, deviations, firsts, spacing, nodes, steps, QUARTER, scratch)
+    alone = work[7, :size]
     for i in range(size):
         fine[i] -= closed[i]
+        alone[i] = fine[i]
 
     # Halfway between the nodes.
     spots_between, closed_between, widths = work[4, :between], work[5, :between], work[6, :between]
@@ -167,7 +169,9 @@ def _extrapolated(rows, row, deviations, shifts, work, scratch, out):
         for i in range(size):
             fine[i] += (fine[i] - out[i]) / (QUARTER - 1.0)
     for i in range(size):
-        out[i] = fine[i] / (1.0 + spots[i] / level)
+        exercised = rows.sign[row] * (spots[i] - 1.0) - closed[i]
+        due = rows.early[row] and alone[i] - exercised <= DUE
+        out[i] = (exercised if due else fine[i]) / (1.0 + spots[i] / level)
 
 
 @kernel
