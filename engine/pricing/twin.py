@@ -348,7 +348,8 @@ def _value(rows: Rows, row: int, tables: Floats, spot: Floats, deviation: Floats
 def _residual_at(
     rows: Rows, row: int, tables: Floats, option: _Option, spot: Floats, deviation: Floats
 ) -> Floats:
-    """The table's residual: six points in z, Chebyshev's series in ln s; beyond the nodes linear in the spot."""
+    """The table's residual: six points in z, Chebyshev's series in ln s; beyond the nodes linear in the spot
+    in the money, dying away out of it."""
     nodes, offset, strike = int(rows.nodes[row]), int(rows.offset[row]), rows.strike[row]
     shift, table = np.split(tables[offset : offset + LANES * (nodes + 1)].reshape(nodes + 1, LANES), [1])
     wide = np.minimum(deviation, LARGEST_DEVIATION)
@@ -373,6 +374,9 @@ def _residual_at(
     value_at = [at_node(k) * (1.0 + s / middle) for k, s in zip((edge, inner), spot_at, strict=True)]
     slope = (value_at[0] - value_at[1]) / (spot_at[0] - spot_at[1])
     beyond = value_at[0] + slope * (spot - spot_at[0])
+    out = (place < 0.0) == (option.sign > 0.0)
+    dying = value_at[0] * (spot / spot_at[0] if option.sign > 0.0 else spot_at[0] / spot)
+    beyond = np.where(out, dying, beyond)
     return np.asarray(strike * np.where((place < 0.0) | (place > nodes - 1), beyond, inside))
 
 

@@ -88,6 +88,7 @@ def evaluate(rows, begins, ends, columns, shocks, spots, sigmas, tables, out):
                 for k in range(size):
                     if _served(spot[k], deviation[k], low, high):
                         more = strike * _residual(
+                            sign,
                             table,
                             place[k],
                             chebyshev[k],
@@ -142,8 +143,9 @@ def _at_node(table, node, chebyshev):
 
 
 @kernel
-def _residual(table, place, chebyshev, spot, deviation, middle, first, spacing):
-    """The table's residual at a place in its nodes, not yet shifted; beyond them linear in the spot."""
+def _residual(sign, table, place, chebyshev, spot, deviation, middle, first, spacing):
+    """The table's residual at a place in its nodes, not yet shifted. Beyond them it is linear in the spot in the money, and
+    out of the money it dies away."""
     shift = _at_node(table, 0, chebyshev)
     first += shift
     place -= shift / spacing
@@ -156,6 +158,8 @@ def _residual(table, place, chebyshev, spot, deviation, middle, first, spacing):
         edge_spot = middle * math.exp((first + edge * spacing + 0.5 * wide) * wide)
         inner_spot = middle * math.exp((first + inner * spacing + 0.5 * wide) * wide)
         at_edge *= 1.0 + edge_spot / middle
+        if (place < 0.0) == (sign > 0.0):
+            return at_edge * (spot / edge_spot if sign > 0.0 else edge_spot / spot)
         at_inner *= 1.0 + inner_spot / middle
         return at_edge + (at_edge - at_inner) / (edge_spot - inner_spot) * (spot - edge_spot)
     node = min(max(int(place), 2), last - 3)
@@ -181,7 +185,7 @@ def _residual_at(rows, row, tables, middle, spot, deviation):
     _chebyshev(math.log(wide / rows.middle[row]) / rows.log_width[row], chebyshev)
     place = (z - rows.first[row]) / rows.spacing[row]
     return rows.strike[row] * _residual(
-        table, place, chebyshev, spot, deviation, middle, rows.first[row], rows.spacing[row]
+        rows.sign[row], table, place, chebyshev, spot, deviation, middle, rows.first[row], rows.spacing[row]
     )
 
 
