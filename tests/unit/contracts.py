@@ -12,6 +12,12 @@ from engine.pricing import Contracts, Model, Shocks
 N = 12
 """Contracts per example."""
 
+WIDEST = 0.8
+"""Of sigma sqrt(tau) in `tame` contracts and their moves."""
+
+Factors = tuple[np.ndarray, np.ndarray, np.ndarray]
+"""Of spot and of sigma, (3, N), and the years that pass, (3,)."""
+
 
 def column(low: float, high: float) -> st.SearchStrategy:
     return hnp.arrays(np.float64, N, elements=st.floats(low, high))
@@ -22,8 +28,13 @@ def laws(examples: int) -> settings:
 
 
 @st.composite
-def americans(draw: st.DrawFn, *, dividends: bool | None = None) -> Contracts:
-    """Americans of a day to a year; with up to three dividends of up to 5 % of spot, without, or (None) one of both."""
+def americans(draw: st.DrawFn, *, dividends: bool | None = None, tame: bool = False) -> Contracts:
+    """Americans of a day to a year.
+
+    Args:
+        dividends: up to three of up to 5 % of spot, none, or (None) one of both.
+        tame: volatility from 15 %, rates to 5 %, a deviation up to WIDEST: where a table is good for half a cent.
+    """
     spot = draw(column(1.0, 1000.0))
     dates, shares = (
         draw(hnp.arrays(np.float64, (N, 3), elements=st.floats(0.0, top))) for top in (1.2, 0.05)
@@ -32,37 +43,49 @@ def americans(draw: st.DrawFn, *, dividends: bool | None = None) -> Contracts:
         [(float(t), float(s * x)) for t, x in zip(*pair, strict=True)]
         for *pair, s in zip(dates, shares, spot, strict=True)
     ]
+    tau = draw(column(1.0 / 365.0, 1.0))
+    sigma = draw(column(0.15 if tame else 0.05, 1.5))
     return Contracts.of(
         model=Model.AMERICAN,
         is_call=draw(hnp.arrays(np.bool_, N)),
         spot=spot,
         strike=spot * draw(column(0.6, 1.6)),
-        sigma=draw(column(0.05, 1.5)),
-        tau=draw(column(1.0 / 365.0, 1.0)),
-        rate=draw(column(-0.03, 0.08)),
-        dividend_yield=draw(column(-0.02, 0.06)),
+        sigma=np.minimum(sigma, WIDEST / np.sqrt(tau)) if tame else sigma,
+        tau=tau,
+        rate=draw(column(-0.03, 0.05 if tame else 0.08)),
+        dividend_yield=draw(column(-0.02, 0.04 if tame else 0.06)),
         dividends=paid if (draw(st.booleans()) if dividends is None else dividends) else (),
     )
 
 
 @st.composite
-def moves(draw: st.DrawFn) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Factors of spot and sigma, (3, N), and years that pass, (3,): a shock of nothing, one of spot and sigma, one a month on."""
+def moves(draw: st.DrawFn) -> Factors:
+    """A shock of nothing, one of spot and sigma, and one of both up to a month later."""
     spot, sigma = (
-        np.vstack([np.ones(N), draw(column(*around)), draw(column(*around))])
-        for around in ((0.6, 1.3), (0.6, 2.2))
+        np.vstack([np.ones(N), draw(column(*reach)), draw(column(*reach))])
+        for reach in ((0.6, 1.3), (0.6, 2.2))
     )
-    return spot, sigma, np.array([0.0, 0.0, draw(st.floats(0.0, 0.1))])
+    return spot, sigma, np.array([0.0, 0.0, draw(st.floats(0.0, 1.0 / 12.0))])
 
 
-def shocked(c: Contracts, factors: tuple[np.ndarray, np.ndarray, np.ndarray]) -> Shocks:
-    """The shocks that move these contracts so."""
+def shocked(c: Contracts, factors: Factors) -> Shocks:
+    """The shocks that move these contracts so, deviations held at WIDEST."""
     spot, sigma, years = factors
-    return Shocks(spot * c.spot, sigma * c.sigma, years)
+    return Shocks(spot * c.spot, np.minimum(sigma * c.sigma, WIDEST / np.sqrt(c.tau)), years)
+
+
+def later(c: Contracts, years: float | np.ndarray) -> Contracts:
+    """The contracts after so much time; negative for before."""
+    passed = np.broadcast_to(years, len(c))
+    return replace(c, tau=c.tau - passed, dividend_times=c.dividend_times - passed[:, None])
+
+
+def of_model(contracts: Contracts, model: Model) -> Contracts:
+    return replace(contracts, model=np.full(len(contracts), int(model)))
 
 
 def as_european(contracts: Contracts) -> Contracts:
-    return replace(contracts, model=np.full(len(contracts), int(Model.BLACK_SCHOLES)))
+    return of_model(contracts, Model.BLACK_SCHOLES)
 
 
 def without_dividends(contracts: Contracts) -> Contracts:
