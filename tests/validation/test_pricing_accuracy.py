@@ -1,6 +1,6 @@
 """Shocked Americans against two oracles: QuantLib, and this package's own tree, eight times as fine.
 
-Contracts of 5 days to a year (with dividends to half a year), moved by -40 … +30 % of spot and -40 … +120 % of volatility. Errors
+Contracts of 5 days to two years (with dividends to half a year), moved by -40 … +30 % of spot and -40 … +120 % of volatility. Errors
 are cents on a spot of 100, so the bounds are shares of 1e-4.
 """
 
@@ -61,7 +61,7 @@ def tree_values(c: Contracts, spot: np.ndarray, sigma: np.ndarray) -> np.ndarray
 def cents(n: int, *, paying: bool, oracle=american_values, seed: int = 1) -> np.ndarray:
     """How far shocked values are from the oracle's."""
     rng = np.random.default_rng(seed)
-    c = book(rng, n, 182 if paying else 365, paying=paying)
+    c = book(rng, n, 182 if paying else 730, paying=paying)
     shocks = moved(rng, c)
     return 100.0 * np.abs(value(c, shocks) - oracle(c, shocks.spot, shocks.sigma))
 
