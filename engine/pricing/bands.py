@@ -29,6 +29,11 @@ STRIP: Final = 5.0
 MOST_CELLS: Final = 160
 """A table that would need more of SPACING, because the forward drifts over many deviations, is not made."""
 
+STABLE: Final = 2.3
+UNCAPPED: Final = 1.3
+"""Deviations at the upper end of a band: over the first the jumps at dividends amplify rounding, and no table is made; over the
+second dividends that exceed the spot matter."""
+
 TIME_STEP: Final = 600.0 / (365.0 * 86_400.0)
 DATE_STEP: Final = 60.0 / (365.0 * 86_400.0)
 RATE_DIGITS: Final = 6
@@ -78,14 +83,16 @@ def base_middle(c: Contracts) -> Floats:
 def rounded(rows: Rows) -> Rows:
     """The rows with the inputs that their tables are made for.
 
-    Without early exercise put and call share one residual, since the closed form keeps put-call parity: both take the call's.
+    Without early exercise put and call share one residual, since the closed form keeps put-call parity: both take the call's,
+    as long as no dividend meets a spot so low that it can't be paid.
     """
     tau = np.maximum(np.rint(rows.tau / TIME_STEP), 1.0) * TIME_STEP
     before_expiry = np.maximum(np.rint((rows.tau[:, None] - rows.times) / DATE_STEP), 1.0) * DATE_STEP
     used = np.arange(rows.times.shape[1]) < rows.payments[:, None]
     times = np.where(used, np.maximum(tau[:, None] - before_expiry, DATE_STEP), 0.0)
     rate, yield_ = np.round(rows.rate, RATE_DIGITS), np.round(rows.yield_, RATE_DIGITS)
-    sign = np.where(rows.early, rows.sign, 1.0)
+    shared = ~rows.early & (rows.middle * WIDTH <= UNCAPPED)
+    sign = np.where(shared, 1.0, rows.sign)
     return rows._replace(sign=sign, tau=tau, times=_ascending(times, tau), rate=rate, yield_=yield_)
 
 
@@ -171,7 +178,8 @@ def _rows(
     nodes = np.where(
         cells <= MOST_CELLS, np.minimum(cells, MOST_CELLS) * np.rint(SPACING / spacing) + 1.0, -1.0
     )
-    nodes = np.where(tabled, nodes, 0.0)
+    unstable = used.any(axis=1) & (band.middle * WIDTH > STABLE)
+    nodes = np.where(tabled, np.where(unstable, -1.0, nodes), 0.0)
     return Rows(
         sign=np.where(c.is_call, 1.0, -1.0),
         early=early & tabled,

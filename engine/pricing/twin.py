@@ -373,6 +373,8 @@ def _residual_at(
     spot_at = [middle * np.exp((first + k * rows.spacing[row] + 0.5 * wide) * wide) for k in (edge, inner)]
     value_at = [at_node(k) * (1.0 + s / middle) for k, s in zip((edge, inner), spot_at, strict=True)]
     slope = (value_at[0] - value_at[1]) / (spot_at[0] - spot_at[1])
+    steepest = max(1.0 - math.exp(-option.yield_ * option.tau), 0.0) / strike if option.early else 0.0
+    slope = np.minimum(slope, steepest) if option.sign > 0.0 else np.maximum(slope, -steepest)
     beyond = value_at[0] + slope * (spot - spot_at[0])
     out = (place < 0.0) == (option.sign > 0.0)
     dying = value_at[0] * (spot / spot_at[0] if option.sign > 0.0 else spot_at[0] / spot)

@@ -1,7 +1,7 @@
 """Shocked Americans against two oracles: QuantLib, and this package's own tree, eight times as fine.
 
-Contracts of 5 days to two years (with dividends to half a year), moved by -40 … +30 % of spot and -40 … +120 % of volatility. Errors
-are cents on a spot of 100, so the bounds are shares of 1e-4.
+Contracts of 5 days to two years (with dividends to half a year), moved by -40 … +30 % of spot and -40 … +120 % of
+volatility. Errors are cents on a spot of 100, so the bounds are shares of 1e-4.
 """
 
 from dataclasses import replace

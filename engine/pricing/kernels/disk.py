@@ -22,7 +22,7 @@ except ImportError:  # where there are no such locks two processes may compile t
     fcntl = None  # type: ignore[assignment]
 
 HERE: Final = Path(__file__).parent
-CONSTANTS: Final = (HERE.parent / "grid.py", HERE.parent / "dividends.py")
+CONSTANTS: Final = tuple(HERE.parent / name for name in ("grid.py", "dividends.py", "black_scholes.py"))
 DONE: Final = "complete"
 
 

@@ -59,6 +59,7 @@ def evaluate(rows, begins, ends, columns, shocks, spots, sigmas, tables, out):
         growth, inverse_strike = carry * tau, 1.0 / strike
         middle = strike * centre(tau, carry, rows.times[row], rows.amounts[row], count, 0.0)
         low, high, early, first = rows.low[row], rows.high[row], rows.early[row], rows.first[row]
+        steepest = _steepest(early, spot_carry, strike)
         for start in range(0, shocks.size, BLOCK):
             size = min(BLOCK, shocks.size - start)
             for k in range(size):
@@ -97,6 +98,7 @@ def evaluate(rows, begins, ends, columns, shocks, spots, sigmas, tables, out):
                             middle,
                             first,
                             rows.spacing[row],
+                            steepest,
                         )
                         value[k] = _bounded(
                             sign, early, count, strike, spot_carry, strike_pv, spot[k], value[k], more
@@ -142,10 +144,16 @@ def _at_node(table, node, chebyshev):
     return total
 
 
+@inlined
+def _steepest(early, spot_carry, strike):
+    """Slope of the residual where exercise is due: of what an option is worth, none is steeper than the spot itself."""
+    return max(1.0 - spot_carry, 0.0) / strike if early else 0.0
+
+
 @kernel
-def _residual(sign, table, place, chebyshev, spot, deviation, middle, first, spacing):
-    """The table's residual at a place in its nodes, not yet shifted. Beyond them it is linear in the spot in the money, and
-    out of the money it dies away."""
+def _residual(sign, table, place, chebyshev, spot, deviation, middle, first, spacing, steepest):
+    """The table's residual at a place in its nodes, not yet shifted. Beyond them it is linear in the spot in the money, no
+    steeper than exercise is, and out of the money it dies away."""
     shift = _at_node(table, 0, chebyshev)
     first += shift
     place -= shift / spacing
@@ -161,7 +169,9 @@ def _residual(sign, table, place, chebyshev, spot, deviation, middle, first, spa
         if (place < 0.0) == (sign > 0.0):
             return at_edge * (spot / edge_spot if sign > 0.0 else edge_spot / spot)
         at_inner *= 1.0 + inner_spot / middle
-        return at_edge + (at_edge - at_inner) / (edge_spot - inner_spot) * (spot - edge_spot)
+        slope = (at_edge - at_inner) / (edge_spot - inner_spot)
+        slope = min(slope, steepest) if sign > 0.0 else max(slope, -steepest)
+        return at_edge + slope * (spot - edge_spot)
     node = min(max(int(place), 2), last - 3)
     w = six_points(place - node)
     part = table[LANES * (node - 2) : LANES * (node + 4)]
@@ -185,7 +195,16 @@ def _residual_at(rows, row, tables, middle, spot, deviation):
     _chebyshev(math.log(wide / rows.middle[row]) / rows.log_width[row], chebyshev)
     place = (z - rows.first[row]) / rows.spacing[row]
     return rows.strike[row] * _residual(
-        rows.sign[row], table, place, chebyshev, spot, deviation, middle, rows.first[row], rows.spacing[row]
+        rows.sign[row],
+        table,
+        place,
+        chebyshev,
+        spot,
+        deviation,
+        middle,
+        rows.first[row],
+        rows.spacing[row],
+        _steepest(rows.early[row], math.exp(-rows.yield_[row] * rows.tau[row]), rows.strike[row]),
     )
 
 
