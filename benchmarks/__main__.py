@@ -10,8 +10,8 @@ from datetime import UTC, datetime
 import anyio
 import numpy as np
 
+from benchmarks import peers, pricing
 from benchmarks.live import first_answer_s, load_s, tick_to_answer_s
-from benchmarks.peers import peer_ratios
 from engine.analysis import analyse
 from engine.marks import mark_book
 from engine.model import Snapshot
@@ -72,9 +72,10 @@ def main() -> int:
         statistics.median(first_answer_s() for _ in range(3)),
         "bar: 10000 ms",
     )
-    print("\nbeside a peer, same contracts, one run:")
-    for line in peer_ratios():
-        print("  " + line)
+    print("\npricing alone:")
+    pricing.main()
+    print("\nbeside peers, same contracts, one run:")
+    peers.main()
     return 0
 
 

@@ -30,9 +30,10 @@ MOST_CELLS: Final = 160
 """A table that would need more of SPACING, because the forward drifts over many deviations, is not made."""
 
 STABLE: Final = 2.3
-UNCAPPED: Final = 1.3
-"""Deviations at the upper end of a band: over the first the jumps at dividends amplify rounding, and no table is made; over the
-second dividends that exceed the spot matter."""
+LARGE_SOON: Final = 0.015
+"""No table is made for a band that reaches higher than the first where dividends are due, since the jumps amplify rounding
+there, nor for a dividend over the second as a share of the strike that is due SOON: the corner that exercise before it leaves
+in the value is too sharp for the nodes."""
 
 TIME_STEP: Final = 600.0 / (365.0 * 86_400.0)
 DATE_STEP: Final = 60.0 / (365.0 * 86_400.0)
@@ -83,16 +84,14 @@ def base_middle(c: Contracts) -> Floats:
 def rounded(rows: Rows) -> Rows:
     """The rows with the inputs that their tables are made for.
 
-    Without early exercise put and call share one residual, since the closed form keeps put-call parity: both take the call's,
-    as long as no dividend meets a spot so low that it can't be paid.
+    Without early exercise put and call share one residual, since the closed form keeps put-call parity: both take the call's.
     """
     tau = np.maximum(np.rint(rows.tau / TIME_STEP), 1.0) * TIME_STEP
     before_expiry = np.maximum(np.rint((rows.tau[:, None] - rows.times) / DATE_STEP), 1.0) * DATE_STEP
     used = np.arange(rows.times.shape[1]) < rows.payments[:, None]
     times = np.where(used, np.maximum(tau[:, None] - before_expiry, DATE_STEP), 0.0)
     rate, yield_ = np.round(rows.rate, RATE_DIGITS), np.round(rows.yield_, RATE_DIGITS)
-    shared = ~rows.early & (rows.middle * WIDTH <= UNCAPPED)
-    sign = np.where(shared, 1.0, rows.sign)
+    sign = np.where(rows.early, rows.sign, 1.0)
     return rows._replace(sign=sign, tau=tau, times=_ascending(times, tau), rate=rate, yield_=yield_)
 
 
@@ -178,8 +177,9 @@ def _rows(
     nodes = np.where(
         cells <= MOST_CELLS, np.minimum(cells, MOST_CELLS) * np.rint(SPACING / spacing) + 1.0, -1.0
     )
-    unstable = used.any(axis=1) & (band.middle * WIDTH > STABLE)
-    nodes = np.where(tabled, np.where(unstable, -1.0, nodes), 0.0)
+    imminent = (used & (times < SOON * c.tau[:, None]) & (amounts > LARGE_SOON)).any(axis=1)
+    untabled = imminent | (used.any(axis=1) & (band.middle * WIDTH > STABLE))
+    nodes = np.where(tabled, np.where(untabled, -1.0, nodes), 0.0)
     return Rows(
         sign=np.where(c.is_call, 1.0, -1.0),
         early=early & tabled,
