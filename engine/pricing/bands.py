@@ -177,7 +177,7 @@ def _rows(
     nodes = np.where(
         cells <= MOST_CELLS, np.minimum(cells, MOST_CELLS) * np.rint(SPACING / spacing) + 1.0, -1.0
     )
-    imminent = (used & (times < SOON * c.tau[:, None]) & (amounts > LARGE_SOON)).any(axis=1)
+    imminent = early & (used & (times < SOON * c.tau[:, None]) & (amounts > LARGE_SOON)).any(axis=1)
     untabled = imminent | (used.any(axis=1) & (band.middle * WIDTH > STABLE))
     nodes = np.where(tabled, np.where(untabled, -1.0, nodes), 0.0)
     return Rows(
