@@ -30,10 +30,7 @@ MOST_CELLS: Final = 160
 """A table that would need more of SPACING, because the forward drifts over many deviations, is not made."""
 
 STABLE: Final = 2.3
-LARGE_SOON: Final = 0.015
-"""No table is made for a band that reaches higher than the first where dividends are due, since the jumps amplify rounding
-there, nor for a dividend over the second as a share of the strike that is due SOON: the corner that exercise before it leaves
-in the value is too sharp for the nodes."""
+"""No table is made for a band that reaches higher where dividends are due, since the jumps amplify rounding there."""
 
 TIME_STEP: Final = 600.0 / (365.0 * 86_400.0)
 DATE_STEP: Final = 60.0 / (365.0 * 86_400.0)
@@ -41,13 +38,12 @@ RATE_DIGITS: Final = 6
 
 LARGE_DEVIATION: Final = 1.6
 LARGE_DIVIDEND: Final = 0.04
-SOON: Final = 0.01
 LATE: Final = 0.07
 LARGE_CARRY: Final = 0.05
 """Where the lattice gets half the spacing: in a band that reaches higher than the first, with a dividend over the second as a
-share of the strike, with one due within the third as a share of the life, or within the fourth of its end where only expiry
-can follow (the payoff has hardly smoothed out there), and where rate or yield times the life of what may be exercised any day
-is over the fifth (the value's curvature breaks off at the exercise boundary, by that much)."""
+share of the strike, with one within the third as a share of the life of its end where only expiry can follow (the payoff has
+hardly smoothed out there), and where rate or yield times the life of what may be exercised any day is over the fourth (the
+value's curvature breaks off at the exercise boundary, by that much)."""
 
 
 def rows_of(
@@ -160,25 +156,17 @@ def _rows(
     drift = np.where(tabled, drift, 0.0)
     first = np.floor((np.minimum(drift, 0.0) - STRIP) / SPACING) * SPACING
     cells = np.ceil((np.maximum(drift, 0.0) + STRIP - first) / SPACING)
-    soon = (used & (times < SOON * c.tau[:, None])).any(axis=1)
     late = (c.is_call | ~early) & (used & (times > (1.0 - LATE) * c.tau[:, None])).any(axis=1)
     any_day = early & ~np.where(
         c.is_call, (c.dividend_yield <= 0.0) & (carry >= 0.0), (c.rate <= 0.0) & (carry <= 0.0)
     )
     curved = any_day & (np.maximum(np.abs(c.rate), np.abs(c.dividend_yield)) * c.tau > LARGE_CARRY)
-    hard = (
-        curved
-        | (amounts > LARGE_DIVIDEND).any(axis=1)
-        | soon
-        | late
-        | (band.middle * WIDTH > LARGE_DEVIATION)
-    )
+    hard = curved | (amounts > LARGE_DIVIDEND).any(axis=1) | late | (band.middle * WIDTH > LARGE_DEVIATION)
     spacing = np.where(hard, SPACING / 2.0, SPACING)
     nodes = np.where(
         cells <= MOST_CELLS, np.minimum(cells, MOST_CELLS) * np.rint(SPACING / spacing) + 1.0, -1.0
     )
-    imminent = early & (used & (times < SOON * c.tau[:, None]) & (amounts > LARGE_SOON)).any(axis=1)
-    untabled = imminent | (used.any(axis=1) & (band.middle * WIDTH > STABLE))
+    untabled = used.any(axis=1) & (band.middle * WIDTH > STABLE)
     nodes = np.where(tabled, np.where(untabled, -1.0, nodes), 0.0)
     return Rows(
         sign=np.where(c.is_call, 1.0, -1.0),

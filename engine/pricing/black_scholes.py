@@ -32,6 +32,11 @@ class Terms:
     d2: Floats
 
 
+def density(x: Floats) -> Floats:
+    """Of the standard normal distribution."""
+    return np.asarray(np.exp(-0.5 * np.square(x)) / np.sqrt(2.0 * np.pi))
+
+
 def terms(
     is_call: BoolArray, spot: Floats, strike: Floats, sigma: Floats, tau: Floats, rate: Floats, yield_: Floats
 ) -> Terms:
@@ -83,21 +88,19 @@ def greeks(
     value = value_of(t)
     alive = tau > 0.0
     random = np.isfinite(t.d1) & (t.deviation >= DETERMINISTIC)
-    density = np.where(
-        random, np.exp(-0.5 * np.square(np.where(random, t.d1, 0.0))) / np.sqrt(2.0 * np.pi), 0.0
-    )
+    bell = np.where(random, density(np.where(random, t.d1, 0.0)), 0.0)
     spot_share, strike_share = t.sign * ndtr(t.sign * t.d1), t.sign * ndtr(t.sign * t.d2)
     spread = np.where(random, spot * t.deviation, 1.0)
-    gamma = t.spot_pv * density / (spot * spread + (spot == 0.0))
-    decay = -0.5 * t.spot_pv * density * sigma / np.where(alive, t.root, 1.0)
+    gamma = t.spot_pv * bell / (spot * spread + (spot == 0.0))
+    decay = -0.5 * t.spot_pv * bell * sigma / np.where(alive, t.root, 1.0)
     theta = decay + yield_ * t.spot_pv * spot_share - rate * t.strike_pv * strike_share
     rho = np.maximum(tau, 0.0) * t.strike_pv * strike_share
-    vega = t.spot_pv * density * t.root
+    vega = t.spot_pv * bell * t.root
     d1, d2 = np.where(random, t.d1, 0.0), np.where(random, t.d2, 0.0)
     per_sigma = np.where(random, sigma, 1.0)
     spot_carry = np.exp(-yield_ * np.maximum(tau, 0.0))
     turn = (rate - yield_) / np.where(random, per_sigma * t.root, 1.0) - 0.5 * d2 / np.where(alive, tau, 1.0)
-    charm = spot_carry * (yield_ * spot_share - np.where(random, density * turn, 0.0))
+    charm = spot_carry * (yield_ * spot_share - np.where(random, bell * turn, 0.0))
     unknown = value * 0.0
     return GreekColumns(
         price=value,
@@ -106,7 +109,7 @@ def greeks(
         vega=vega / 100.0 + unknown,
         theta=np.where(alive, theta, 0.0) / DAYS_PER_YEAR + unknown,
         rho=rho / 100.0 + unknown,
-        vanna=-spot_carry * density * d2 / per_sigma / 100.0 + unknown,
+        vanna=-spot_carry * bell * d2 / per_sigma / 100.0 + unknown,
         volga=vega * d1 * d2 / per_sigma / 1e4 + unknown,
         charm=np.where(alive, charm, 0.0) / DAYS_PER_YEAR + unknown,
     )

@@ -25,6 +25,10 @@ AT_INTRINSIC = 2e-6
 DUE = 1e-9
 """Shares of the strike: on the lattice, this close to the intrinsic value exercise is due."""
 
+LEAST_SPOT = 1e-12
+"""Shares of the strike. Where dividends leave less, a lattice goes on linear in the spot, even to less than nothing: a limit on
+what is paid would bend the value at one spot, which is another node for each lane. The limit is put on at the look-up."""
+
 SMOOTH = 2
 """Coefficients kept of the shift to the boundary: a line in ln s, since what each lane says of it is a little noisy."""
 

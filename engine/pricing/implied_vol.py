@@ -3,12 +3,14 @@
 European prices are reduced to the out-of-the-money option in units of sqrt(S' K') (Jäckel 2015): b(x, s), with
 x = -|ln(S'/K')| and s = sigma sqrt(tau). Newton's method solves ln b, or the logarithm of the distance to the upper
 bound for high prices, and is held inside a bracket that every step narrows. On the tables Chandrupatla's bracketed
-method (1997) is used.
+method (1997) is used, on what no table serves SciPy's version of it.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
+from scipy.optimize.elementwise import find_root
 from scipy.special import erf, erfcx, ndtr
 
 from engine.pricing import american
@@ -17,6 +19,7 @@ from engine.pricing.black_scholes import DETERMINISTIC
 from engine.pricing.deterministic import best_exercise
 from engine.pricing.dividends import present_value
 from engine.pricing.grid import LARGEST_DEVIATION
+from engine.pricing.imminent import almost_due
 from engine.pricing.tables import Tables
 from engine.pricing.types import BoolArray, Contracts, Floats, IntArray, IvReason
 
@@ -38,7 +41,11 @@ EDGE = 1.05  # how far into the next band the search goes on
 ITERATIONS = 100
 MOST_DEVIATION = 40.0  # of sigma sqrt(tau); N(-20) is below what a double next to 1 can tell
 
+SMALLEST_DEVIATION = 1e-4
+"""Of sigma sqrt(tau), that is searched for without a table."""
+
 Answer = tuple[Floats, IntArray]
+PriceAt = Callable[[Contracts, Floats], Floats]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -97,7 +104,7 @@ def european(c: Contracts, prices: Floats) -> Answer:
     return sigma, reason
 
 
-def on_tables(c: Contracts, early: BoolArray, prices: Floats, tables: Tables) -> Answer:
+def on_tables(c: Contracts, early: BoolArray, prices: Floats, tables: Tables, price_at: PriceAt) -> Answer:
     """sigma and reason of options that have no closed form.
 
     Args:
@@ -105,6 +112,7 @@ def on_tables(c: Contracts, early: BoolArray, prices: Floats, tables: Tables) ->
         early: (n,), whether exercise before expiry is allowed.
         prices: (n,).
         tables: what the options' residuals are read off.
+        price_at: contracts and their sigmas to prices, for what no table serves.
     """
     alive = (c.tau > 0.0) & (c.strike > 0.0) & (c.spot > 0.0)
     certain, _ = best_exercise(replace(c, tau=np.maximum(c.tau, 0.0)), early)
@@ -131,7 +139,13 @@ def on_tables(c: Contracts, early: BoolArray, prices: Floats, tables: Tables) ->
     rows = np.flatnonzero(reason == IvReason.OK)
     sigma = np.full(len(c), np.nan)
     if len(rows):
-        sigma[rows] = _table_root(c.take(rows), early[rows], prices[rows], tables)
+        due = almost_due(c.take(rows))
+        readable, other = rows[~due], rows[due]
+        if len(readable):
+            sigma[readable] = _table_root(c.take(readable), early[readable], prices[readable], tables)
+            other = np.concatenate([other, readable[np.isnan(sigma[readable])]])
+        if len(other):
+            sigma[other] = _searched(c.take(other), prices[other], price_at)
         reason[rows] = np.where(np.isnan(sigma[rows]), IvReason.NO_TIME_VALUE, IvReason.OK)
     return sigma, reason
 
@@ -165,6 +179,19 @@ def _table_root(c: Contracts, early: BoolArray, prices: Floats, tables: Tables) 
         if not len(open_):
             break
     return found
+
+
+def _searched(c: Contracts, prices: Floats, price_at: PriceAt) -> Floats:
+    """The sigma at which the model gives the price, without a table to solve on; NaN where none does."""
+
+    def miss(log_deviation: Floats, which: Floats) -> Floats:
+        index = which.astype(np.int64)
+        some = c.take(index)
+        return np.asarray(price_at(some, np.exp(log_deviation) / np.sqrt(some.tau)) - prices[index])
+
+    low, high = np.log(SMALLEST_DEVIATION), np.log(LARGEST_DEVIATION)
+    found = find_root(miss, (low, high), args=(np.arange(len(c), dtype=np.float64),))
+    return np.where(found.success, np.exp(found.x) / np.sqrt(c.tau), np.nan)
 
 
 def _solve(p: _Normalised) -> Floats:

@@ -20,6 +20,7 @@ from engine.pricing.grid import (
     DUE,
     LANES,
     LARGEST_DEVIATION,
+    LEAST_SPOT,
     QUARTER,
     SIGMA_BUMP,
     SMOOTH,
@@ -63,15 +64,18 @@ class _Option:
         return spot
 
     def closed(self, spot: Floats, deviation: Floats) -> Floats:
-        """Black-Scholes on that."""
-        return self.european(self.left(spot), deviation, self.tau)
+        """Black-Scholes at the spot less the present value of the dividends, however little that leaves."""
+        paid = math.fsum(cash * math.exp(-self.carry * time) for time, cash in self.dividends)
+        return self.european(spot - paid, deviation, self.tau)
 
     def european(self, spot: Floats, deviation: Floats, time: float) -> Floats:
-        spot_pv, strike_pv = spot * math.exp(-self.yield_ * time), math.exp(-self.rate * time)
+        """Black-Scholes; below LEAST_SPOT linear in the spot."""
+        least = np.maximum(spot, LEAST_SPOT)
+        spot_pv, strike_pv = least * math.exp(-self.yield_ * time), math.exp(-self.rate * time)
         d1 = np.log(spot_pv / strike_pv) / deviation + 0.5 * deviation
-        return np.asarray(
-            self.sign * (spot_pv * ndtr(self.sign * d1) - strike_pv * ndtr(self.sign * (d1 - deviation)))
-        )
+        value = self.sign * (spot_pv * ndtr(self.sign * d1) - strike_pv * ndtr(self.sign * (d1 - deviation)))
+        beyond = (least - spot) * math.exp(-self.yield_ * time)
+        return np.asarray(value + (beyond if self.sign < 0.0 else 0.0))
 
     def exercised(self, spot: Floats) -> Floats:
         return self.sign * (spot - 1.0)
@@ -222,8 +226,7 @@ def _start(
     jumps = bool(option.dividends) and not option.at_every_step
     time = option.tau - option.dividends[-1][0] if jumps else last.dt
     cash = option.dividends[-1][1] if jumps else 0.0
-    fallen = np.maximum(spots - cash, (1.0 - LARGEST_SHARE) * spots)
-    values = option.european(fallen, deviations * math.sqrt(time / option.tau), time)
+    values = option.european(spots - cash, deviations * math.sqrt(time / option.tau), time)
     if not option.early:
         return values, None
     corner = _Corner(option, values, spots) if jumps else None
@@ -241,8 +244,8 @@ def _stepped(option: _Option, values: Floats, steps: Floats, segment: _Segment) 
 
 def _at_fallen(values: Floats, spots: Floats, before: Floats, cash: float, steps: Floats) -> Floats:
     """The values, known at `spots`, at the spots before the dividend less its cash."""
-    fallen = np.maximum(before - cash, (1.0 - LARGEST_SHARE) * before)
-    place = np.log(fallen / spots[0]) / steps
+    fallen = before - cash
+    place = np.log(np.maximum(fallen, LEAST_SPOT) / spots[0]) / steps
     node = np.clip(place.astype(np.int64), 2, len(spots) - 4)
     inside = sum(
         weight * np.take_along_axis(values, node + k, axis=0)

@@ -1,8 +1,9 @@
 """Which model values which contract: the door of this package.
 
 LINEAR is worth its own price. Europeans without cash dividends, and Americans for which early exercise can't pay, have the
-closed form; the others the closed form plus the residual of a table, made once per contract and read for every shock. What
-no table serves (expiry, no volatility, a spot of nothing, a forward that drifts over many deviations) is solved directly.
+closed form; the others the closed form plus the residual of a table, made once per contract and read for every shock. With a
+dividend almost due they are what remains after it, or exercise just before (`imminent`). What no table serves (expiry, no
+volatility, a spot of nothing, a forward that drifts over many deviations) is solved directly.
 A contract with an input that is NaN, infinite or negative (sigma, strike, spot, a dividend; not the price of LINEAR) is
 worth NaN, and touches no other contract.
 """
@@ -16,6 +17,7 @@ from engine.pricing import american, backend, implied_vol
 from engine.pricing.bands import rows_of
 from engine.pricing.dividends import shifted
 from engine.pricing.grid import Rows
+from engine.pricing.imminent import Choice, almost_due
 from engine.pricing.tables import Tables
 from engine.pricing.types import (
     UNITS,
@@ -95,8 +97,14 @@ def implied_volatility(contracts: Contracts, prices: Floats) -> ImpliedVolatilit
             sigma[closed], reason[closed] = implied_vol.european(carried.take(closed), prices[closed])
         if len(other):
             part = carried.take(other)
-            sigma[other], reason[other] = implied_vol.on_tables(part, early[other], prices[other], _TABLES)
+            sigma[other], reason[other] = implied_vol.on_tables(
+                part, early[other], prices[other], _TABLES, _price_at
+            )
     return ImpliedVolatility(sigma, reason)
+
+
+def _price_at(contracts: Contracts, sigma: Floats) -> Floats:
+    return price(replace(contracts, sigma=sigma))
 
 
 def _refuse_others(contracts: Contracts, shocks: Shocks) -> None:
@@ -114,6 +122,9 @@ def _valued(contracts: Contracts, shocks: Shocks) -> Floats:
     linear = contracts.model == Model.LINEAR
     out[:, linear] = shocks.spot[:, linear]
     for asked in _horizons(contracts, shocks):
+        if asked.choice is not None:
+            after = asked.choice.after
+            out[asked.cells_before_dividends] = asked.choice.prices(_valued(after, asked.choice.held))
         rows, columns = asked.rows()
         _TABLES.values(rows, columns, asked.shocks, shocks.spot, shocks.sigma, out)
         where = asked.unanswered(out)
@@ -127,6 +138,11 @@ def _greeks(contracts: Contracts, shocks: Shocks) -> Floats:
     """(9, n_shocks, n), in the units of GreekColumns; the price is to the bit that of `_valued`."""
     out = np.full((len(NAMES), *shocks.spot.shape), np.nan)
     for asked in _horizons(contracts, shocks):
+        if (choice := asked.choice) is not None:
+            held = _valued(choice.after, choice.held)
+            after = _greeks(choice.after, choice.held) / UNITS[:, None, None]
+            shock, column = asked.cells_before_dividends
+            out[:, shock, column] = choice.greeks(held, after)
         shock, column = np.ix_(asked.shocks, asked.closed_columns)
         out[:, shock, column] = asked.closed_form()
         rows, columns = asked.rows()
@@ -150,17 +166,25 @@ def _greeks(contracts: Contracts, shocks: Shocks) -> Floats:
 
 
 class _Horizon:
-    """The options of a book that can be valued, as they are at one horizon, and the shocks that go there."""
+    """The options of a book that can be valued, as they are at one horizon, and the shocks that go there.
+
+    `choice` has those of them whose next dividend is almost due, at `cells_before_dividends` of the matrices; all else is
+    about the others.
+    """
 
     def __init__(
         self, contracts: Contracts, columns: IntArray, years: float, which: IntArray, shocks: Shocks
     ) -> None:
         c = contracts.take(columns)
         times, amounts = shifted(c.dividend_times, c.dividend_amounts, np.full(len(c), years))
-        self.on_forward, self.early = _on_forward(c), _early(c)
-        self.contracts = _carried(
-            replace(c, tau=c.tau - years, dividend_times=times, dividend_amounts=amounts)
-        )
+        c = _carried(replace(c, tau=c.tau - years, dividend_times=times, dividend_amounts=amounts))
+        due, early = almost_due(c), _early(c)
+        self.choice: Choice | None = None
+        if due.any():
+            self.cells_before_dividends = at = np.ix_(which, columns[due])
+            self.choice = Choice.of(c.take(due), early[due], shocks.spot[at], shocks.sigma[at])
+            c, early, columns = c.take(~due), early[~due], columns[~due]
+        self.contracts, self.early, self.on_forward = c, early, _on_forward(c)
         self.columns, self.shocks, self._all = columns, which, shocks
         self._tabled = np.where(
             self.early, ~american.never_early(self.contracts), american.pays_dividends(self.contracts)

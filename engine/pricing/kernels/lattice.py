@@ -14,8 +14,7 @@ import math
 
 import numpy as np
 
-from engine.pricing.dividends import LARGEST_SHARE
-from engine.pricing.grid import LANES
+from engine.pricing.grid import LANES, LEAST_SPOT
 from engine.pricing.kernels.jit import inlined, kernel
 from engine.pricing.kernels.maths import exp, log, normal
 
@@ -147,7 +146,7 @@ def solve_grid(
     if jumps:
         fallen, cash = scratch[4, :size], sign * amounts[count - 1] * discount
         for i in range(size):
-            fallen[i] = sign * max(sign * (paid[i] - cash), (1.0 - LARGEST_SHARE) * sign * paid[i])
+            fallen[i] = paid[i] - cash
         _fill(growth, widths)
         _european(sign, dt, rate, yield_, discount, fallen, growth, values)
         if early:
@@ -239,13 +238,19 @@ def _expire(sign, early, dt, rate, yield_, discount, deviations, paid, widths, o
 
 @kernel
 def _european(sign, dt, rate, yield_, discount, spots, widths, out):
-    """Black and Scholes for a time dt; spots and values discounted, spots signed; widths are the deviations."""
+    """Black and Scholes for a time dt; spots and values discounted, spots signed; widths are the deviations.
+
+    Below LEAST_SPOT linear in the spot.
+    """
     strike_later, spot_later = sign * discount * math.exp(-rate * dt), math.exp(-yield_ * dt)
-    forward = sign * spot_later / (discount * math.exp(-rate * dt))
+    forward = spot_later / (discount * math.exp(-rate * dt))
+    short = 1.0 if sign < 0.0 else 0.0
     for i in range(spots.size):
-        d2 = log(spots[i] * forward) / widths[i] - 0.5 * widths[i]
+        spot = max(sign * spots[i], LEAST_SPOT)
+        d2 = log(spot * forward) / widths[i] - 0.5 * widths[i]
         d1 = d2 + widths[i]
-        out[i] = spot_later * spots[i] * normal(sign * d1) - strike_later * normal(sign * d2)
+        value = spot_later * sign * spot * normal(sign * d1) - strike_later * normal(sign * d2)
+        out[i] = value + short * spot_later * (spot + spots[i])
 
 
 @kernel
@@ -308,9 +313,8 @@ def _pay(held, out, paid, fallen, place, ratio, cash, sign, deviations, spacing)
     size = paid.size
     last = size // LANES - 1
     for i in range(size):
-        before = paid[i] * ratio
-        fallen[i] = sign * max(sign * (before - cash), (1.0 - LARGEST_SHARE) * sign * before)
-        place[i] = log(sign * fallen[i])
+        fallen[i] = paid[i] * ratio - cash
+        place[i] = log(max(sign * fallen[i], LEAST_SPOT))
     for lane in range(LANES):
         inverse = 1.0 / (deviations[lane] * spacing)
         lowest = math.log(sign * paid[lane])

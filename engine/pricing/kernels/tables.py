@@ -11,8 +11,7 @@ import math
 
 import numpy as np
 
-from engine.pricing.dividends import LARGEST_SHARE
-from engine.pricing.grid import CHEBYSHEV_NODES, DUE, LANES, QUARTER, SMOOTH, TO_COEFFICIENTS
+from engine.pricing.grid import CHEBYSHEV_NODES, DUE, LANES, LEAST_SPOT, QUARTER, SMOOTH, TO_COEFFICIENTS
 from engine.pricing.kernels.jit import inlined, kernel
 from engine.pricing.kernels.lattice import EDGES, ROWS, at_every_step, centre, solve_grid
 from engine.pricing.kernels.maths import exp, log, normal
@@ -206,20 +205,26 @@ def _grid(rows, row, deviations, firsts, spacing, nodes, steps, split, scratch):
 
 @kernel
 def _closed_form(rows, row, deviations, spots, scratch, out):
-    """Black-Scholes at the spots (8 nodes,) less the dividends' present value, each lane with its deviation."""
+    """Black-Scholes at the spots (8 nodes,) less the dividends' present value, each lane with its deviation.
+
+    Below LEAST_SPOT linear in the spot.
+    """
     size = spots.size
     left, widths = scratch[0, :size], scratch[1, :size]
     sign, tau, rate, yield_ = rows.sign[row], rows.tau[row], rows.rate[row], rows.yield_[row]
     for j in range(size // LANES):
         for lane in range(LANES):
             widths[LANES * j + lane] = deviations[lane]
-    left[:] = spots
+    cash = 0.0
     for k in range(rows.payments[row]):
-        cash = rows.amounts[row, k] * math.exp((yield_ - rate) * rows.times[row, k])
-        for i in range(size):
-            left[i] -= min(cash, LARGEST_SHARE * left[i])
-    growth, spot_pv, strike_pv = (rate - yield_) * tau, math.exp(-yield_ * tau), math.exp(-rate * tau)
+        cash += rows.amounts[row, k] * math.exp((yield_ - rate) * rows.times[row, k])
     for i in range(size):
-        d2 = (log(left[i]) + growth) / widths[i] - 0.5 * widths[i]
+        left[i] = spots[i] - cash
+    growth, spot_pv, strike_pv = (rate - yield_) * tau, math.exp(-yield_ * tau), math.exp(-rate * tau)
+    short = 1.0 if sign < 0.0 else 0.0
+    for i in range(size):
+        spot = max(left[i], LEAST_SPOT)
+        d2 = (log(spot) + growth) / widths[i] - 0.5 * widths[i]
         d1 = d2 + widths[i]
-        out[i] = sign * (left[i] * spot_pv * normal(sign * d1) - strike_pv * normal(sign * d2))
+        value = sign * (spot * spot_pv * normal(sign * d1) - strike_pv * normal(sign * d2))
+        out[i] = value + short * spot_pv * (spot - left[i])
