@@ -65,6 +65,8 @@ format: dev
 
 bench: kernels
 	@$(BIN)/python -m benchmarks
+	@$(BIN)/python -m pytest benchmarks -q -n0 -p no:cacheprovider -o python_files="bench_*.py" -o python_functions="bench_*" \
+		--benchmark-columns=min,median,iqr,outliers,rounds --benchmark-sort=name --benchmark-autosave
 
 lock: $(VENV)/bin/python
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check "uv>=0.5"

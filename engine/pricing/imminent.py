@@ -2,9 +2,10 @@
 
 Holding through the ex-date is worth H, the discounted mean of what the remaining contract is worth at the spots that
 the ex-date may find, less the dividend (Gauss and Hermite's quadrature). Exercise just before the ex-date pays J, the
-discounted payoff of the forward. The better of both at that date is worth J + E max(H - J, 0) now, and over so short a time
-H - J is normal around its value (Bachelier 1900). A lattice would have to resolve the corner that this choice leaves in the
-value at the ex-date, which no grid of a sensible size does when the diffusion has no time to smooth it.
+discounted payoff of the forward. The better of both at that date is worth J + E max(H - J, 0) now: over so short a time H - J
+is a parabola in a normal number, whose positive part has a closed form (of a line: Bachelier 1900). A lattice would have to
+resolve the corner that this choice leaves in the value at the ex-date, which no grid of a sensible size does when the
+diffusion has little time to smooth it.
 """
 
 from dataclasses import dataclass, replace
@@ -18,13 +19,15 @@ from engine.pricing.black_scholes import density
 from engine.pricing.dividends import LARGEST_SHARE, by_date
 from engine.pricing.types import BoolArray, Contracts, Floats, Shocks
 
-SOON: Final = 0.01
-"""Share of the life within which a dividend is almost due."""
+SOON: Final = 0.04
+PER_SHARE: Final = 4.0
+"""A dividend is almost due within the first as a share of the life, or within its own share of the strike times the second if
+that is less: a small dividend leaves no sharp corner, and a table is read sooner than this is worked out."""
 
 LEAST_TIME: Final = 1e-6
 """Share of the life, half a minute of a year: what divides by the time until the ex-date takes this at least."""
 
-NODES: Final = 7
+NODES: Final = 5
 _X, _WEIGHTS = hermegauss(NODES)
 _X, _WEIGHTS = _X[:, None, None], _WEIGHTS[:, None, None] / _WEIGHTS.sum()
 
@@ -36,9 +39,19 @@ FARTHEST: Final = 40.0
 
 
 def almost_due(c: Contracts) -> BoolArray:
-    """(n,): the first dividend ahead goes ex within SOON of the contract's life."""
+    """(n,): the first dividend ahead goes ex so soon that it is a choice, not a matter for a table."""
     times, amounts = c.dividend_times, c.dividend_amounts
-    return np.asarray(((times > 0.0) & (times < SOON * c.tau[:, None]) & (amounts != 0.0)).any(axis=1))
+    first = np.where((times > 0.0) & (amounts != 0.0), times, np.inf)
+    share = amounts / c.strike[:, None]
+    near = first < np.minimum(SOON, PER_SHARE * share) * c.tau[:, None]
+    return np.asarray((near & (first == first.min(axis=1, initial=np.inf)[:, None])).any(axis=1))
+
+
+def _crossing(lead: Floats, doubt: Floats, bend: Floats) -> tuple[Floats, Floats]:
+    """Where lead - doubt x + bend (x x - 1) is nothing, and how steep it is there; the nearer of its two roots."""
+    over = lead - bend
+    steepness = np.sqrt(np.maximum(doubt * doubt - 4.0 * bend * over, 0.0))
+    return np.clip(2.0 * over / (doubt + steepness), -FARTHEST, FARTHEST), np.fmax(steepness, 0.1 * doubt)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -87,11 +100,11 @@ class Choice:
         Args:
             held: (NODES k, m), the values of `after` in `held`.
         """
-        hold, doubt = self._hold_and_doubt(held)
+        lead, doubt, bend = self._lead(held)
+        x, _ = _crossing(lead, doubt, bend)
         exercise = self._exercise()
-        lead = hold - exercise
-        x = np.clip(lead / doubt, -FARTHEST, FARTHEST)
-        chosen = exercise + lead * ndtr(x) + doubt * density(x)
+        hold = exercise + lead
+        chosen = exercise + lead * ndtr(x) + (doubt - bend * x) * density(x)
         floor = np.maximum(self._intrinsic(), hold)
         return np.where(self.early, np.maximum(chosen, floor), hold)
 
@@ -103,10 +116,9 @@ class Choice:
         """
         c, spot, sigma, t = self.before, self.spot, self.sigma, self.time
         price = self.prices(held)
-        hold, doubt = self._hold_and_doubt(held)
-        lead = hold - self._exercise()
-        x = np.clip(lead / doubt, -FARTHEST, FARTHEST)
-        of_hold = self._slopes_of_hold(hold, g)
+        lead, doubt, bend = self._lead(held)
+        x, steepness = _crossing(lead, doubt, bend)
+        of_hold = self._slopes_of_hold(lead + self._exercise(), g)
         of_exercise = self._slopes_of_exercise()
         s, ss, v, r, sv, vv, st = of_hold - of_exercise  # of H - J by spot, sigma, rate and time
         per_spot, per_sigma = (1.0 / np.where(at > 0.0, at, np.inf) for at in (spot, sigma))
@@ -116,7 +128,7 @@ class Choice:
             -doubt / (2.0 * np.fmax(t, LEAST_TIME * c.tau)),
         )  # of the doubt
         by_lead, by_doubt = ndtr(x), density(x)
-        curve = by_doubt / doubt
+        curve = by_doubt / steepness
 
         def second(one: Floats, its: Floats, other: Floats, others: Floats) -> Floats:
             return np.asarray(curve * (one - x * its) * (other - x * others))
@@ -155,15 +167,17 @@ class Choice:
         paid = self.spot * np.exp(-c.dividend_yield * self.time) - c.strike * np.exp(-c.rate * self.time)
         return np.asarray(self._sign() * paid)
 
-    def _hold_and_doubt(self, held: Floats) -> tuple[Floats, Floats]:
-        """(k, m): H, and the standard deviation that H - J has at the ex-date."""
+    def _lead(self, held: Floats) -> tuple[Floats, Floats, Floats]:
+        """H - J at the ex-date as a parabola in the spot's logarithm, (k, m) each: its mean, deviation and half curvature.
+
+        It is lead - doubt x + bend (x x - 1), x normal and towards exercise.
+        """
         c, deviation = self.before, self.sigma * np.sqrt(self.time)
-        at_date = np.exp(-c.rate * self.time) * held.reshape(self.grown.shape)
-        tilt = (_WEIGHTS * _X * at_date).sum(
-            axis=0
-        )  # the slope of H by the spot's logarithm, times the deviation
-        tilt -= self._sign() * self.spot * np.exp(-c.dividend_yield * self.time) * deviation
-        return (_WEIGHTS * at_date).sum(axis=0), np.fmax(np.abs(tilt), LEAST_DOUBT * c.strike)
+        at_date = _WEIGHTS * np.exp(-c.rate * self.time) * held.reshape(self.grown.shape)
+        forward = self._sign() * self.spot * np.exp(-c.dividend_yield * self.time)
+        tilt = (_X * at_date).sum(axis=0) - forward * deviation
+        bend = 0.5 * (((_X * _X - 1.0) * at_date).sum(axis=0) - forward * deviation**2)
+        return at_date.sum(axis=0) - self._exercise(), np.fmax(np.abs(tilt), LEAST_DOUBT * c.strike), bend
 
     def _slopes_of_hold(self, hold: Floats, g: Floats) -> Floats:
         """(7, k, m): delta, gamma, vega, rho, vanna, volga, charm of H, along each path to the ex-date."""

@@ -18,7 +18,7 @@ from engine.pricing.bands import base_middle, rows_of
 from engine.pricing.black_scholes import DETERMINISTIC
 from engine.pricing.deterministic import best_exercise
 from engine.pricing.dividends import present_value
-from engine.pricing.grid import LARGEST_DEVIATION
+from engine.pricing.grid import CHEBYSHEV_NODES, LARGEST_DEVIATION
 from engine.pricing.imminent import almost_due
 from engine.pricing.tables import Tables
 from engine.pricing.types import BoolArray, Contracts, Floats, IntArray, IvReason
@@ -44,8 +44,12 @@ MOST_DEVIATION = 40.0  # of sigma sqrt(tau); N(-20) is below what a double next 
 SMALLEST_DEVIATION = 1e-4
 """Of sigma sqrt(tau), that is searched for without a table."""
 
+REACHES = 0.25, 0.02, 1e-3
+"""Of the logarithm of sigma, one search inside the other: the European's is mostly so near."""
+
 Answer = tuple[Floats, IntArray]
-PriceAt = Callable[[Contracts, Floats], Floats]
+ValueAt = Callable[[Contracts, Floats], Floats]
+"""From n contracts and sigmas (k, n) to prices (k, n)."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -104,7 +108,7 @@ def european(c: Contracts, prices: Floats) -> Answer:
     return sigma, reason
 
 
-def on_tables(c: Contracts, early: BoolArray, prices: Floats, tables: Tables, price_at: PriceAt) -> Answer:
+def on_tables(c: Contracts, early: BoolArray, prices: Floats, tables: Tables, value_at: ValueAt) -> Answer:
     """sigma and reason of options that have no closed form.
 
     Args:
@@ -112,7 +116,7 @@ def on_tables(c: Contracts, early: BoolArray, prices: Floats, tables: Tables, pr
         early: (n,), whether exercise before expiry is allowed.
         prices: (n,).
         tables: what the options' residuals are read off.
-        price_at: contracts and their sigmas to prices, for what no table serves.
+        value_at: prices at other sigmas, for what no table serves.
     """
     alive = (c.tau > 0.0) & (c.strike > 0.0) & (c.spot > 0.0)
     certain, _ = best_exercise(replace(c, tau=np.maximum(c.tau, 0.0)), early)
@@ -142,22 +146,24 @@ def on_tables(c: Contracts, early: BoolArray, prices: Floats, tables: Tables, pr
         due = almost_due(c.take(rows))
         readable, other = rows[~due], rows[due]
         if len(readable):
-            sigma[readable] = _table_root(c.take(readable), early[readable], prices[readable], tables)
-            other = np.concatenate([other, readable[np.isnan(sigma[readable])]])
+            sigma[readable], unserved = _table_root(
+                c.take(readable), early[readable], prices[readable], tables
+            )
+            other = np.concatenate([other, readable[unserved]])
         if len(other):
-            sigma[other] = _searched(c.take(other), prices[other], price_at)
+            sigma[other] = _searched(c.take(other), prices[other], value_at)
         reason[rows] = np.where(np.isnan(sigma[rows]), IvReason.NO_TIME_VALUE, IvReason.OK)
     return sigma, reason
 
 
-def _table_root(c: Contracts, early: BoolArray, prices: Floats, tables: Tables) -> Floats:
-    """The sigma at which the tables give the price: of the band that the answer itself belongs to.
+def _table_root(c: Contracts, early: BoolArray, prices: Floats, tables: Tables) -> tuple[Floats, BoolArray]:
+    """The sigma at which the tables give the price: of the band that the answer itself belongs to; and where none serves.
 
     A first guess picks a band; an answer beyond its edges, or in another's middle, picks the next one.
     """
     root = np.sqrt(c.tau)
     guess, found = _european_guess(c, prices), np.full(len(c), np.nan)
-    open_ = np.arange(len(c))
+    open_, unserved = np.arange(len(c)), np.zeros(len(c), dtype=np.bool_)
     for attempt in range(MOST_BANDS):
         part = replace(c.take(open_), sigma=guess[open_])
         everywhere = np.ones(len(open_), dtype=np.bool_)
@@ -165,6 +171,7 @@ def _table_root(c: Contracts, early: BoolArray, prices: Floats, tables: Tables) 
             part, early[open_], np.full(len(open_), np.inf), np.zeros(len(open_)), everywhere
         )
         which = open_[contract]
+        unserved[open_], unserved[which] = True, False
         deviation = tables.implied(bands, c.spot[which], prices[which])
         below, above = deviation == 0.0, np.isinf(deviation)
         beyond = np.where(below, bands.low / EDGE, bands.high * EDGE) / root[which]
@@ -178,20 +185,49 @@ def _table_root(c: Contracts, early: BoolArray, prices: Floats, tables: Tables) 
         open_ = open_[~lost]
         if not len(open_):
             break
-    return found
+    return found, unserved
 
 
-def _searched(c: Contracts, prices: Floats, price_at: PriceAt) -> Floats:
-    """The sigma at which the model gives the price, without a table to solve on; NaN where none does."""
+def _searched(c: Contracts, prices: Floats, value_at: ValueAt) -> Floats:
+    """The sigma at which the model gives the price, without a table to solve on; NaN where none does.
 
-    def miss(log_deviation: Floats, which: Floats) -> Floats:
-        index = which.astype(np.int64)
-        some = c.take(index)
-        return np.asarray(price_at(some, np.exp(log_deviation) / np.sqrt(some.tau)) - prices[index])
+    Polynomials through the prices of a few sigmas give the sigma as a function of the price, closer in each time; what
+    leaves their reach has a bracketed method.
+    """
+    root = np.sqrt(c.tau)
+    log_sigma = np.log(_european_guess(c, prices))
+    inside = np.ones(len(c), dtype=np.bool_)
+    for reach in REACHES:
+        x = reach * CHEBYSHEV_NODES[:, None]
+        near = replace(
+            c, sigma=np.exp(log_sigma)
+        )  # the tables of the volatility itself, once it is nearly known
+        values = value_at(near, np.exp(log_sigma + x))
+        step = _through(values, x, prices)
+        inside &= np.abs(step) <= reach
+        log_sigma = np.where(inside, log_sigma + step, log_sigma)
+    sigma, rest = np.where(inside, np.exp(log_sigma), np.nan), np.flatnonzero(~inside)
+    if len(rest):
 
-    low, high = np.log(SMALLEST_DEVIATION), np.log(LARGEST_DEVIATION)
-    found = find_root(miss, (low, high), args=(np.arange(len(c), dtype=np.float64),))
-    return np.where(found.success, np.exp(found.x) / np.sqrt(c.tau), np.nan)
+        def miss(log_deviation: Floats, which: Floats) -> Floats:
+            index = which.astype(np.int64)
+            return np.asarray(
+                value_at(c.take(index), (np.exp(log_deviation) / root[index])[None, :])[0] - prices[index]
+            )
+
+        bracket = np.log(SMALLEST_DEVIATION), np.log(LARGEST_DEVIATION)
+        found = find_root(miss, bracket, args=(rest.astype(np.float64),))
+        sigma[rest] = np.where(found.success, np.exp(found.x) / root[rest], np.nan)
+    return sigma
+
+
+def _through(x: Floats, y: Floats, at: Floats) -> Floats:
+    """(n,): Lagrange's polynomial through (x, y), each (k, n) or (k, 1), at (n,); NaN where two x are one."""
+    out = np.zeros_like(at)
+    for i in range(len(x)):
+        others = np.delete(x, i, axis=0)
+        out += y[i] * np.prod((at - others) / (x[i] - others), axis=0)
+    return out
 
 
 def _solve(p: _Normalised) -> Floats:

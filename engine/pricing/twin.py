@@ -21,6 +21,7 @@ from engine.pricing.grid import (
     LANES,
     LARGEST_DEVIATION,
     LEAST_SPOT,
+    MOST_SHIFT,
     QUARTER,
     SIGMA_BUMP,
     SMOOTH,
@@ -88,7 +89,8 @@ def build(rows: Rows, begins: int, ends: int, tables: Floats) -> None:
         deviations = rows.middle[row] * np.exp(rows.log_width[row] * CHEBYSHEV_NODES)
         z = rows.first[row] + rows.spacing[row] * np.arange(nodes)[:, None] + np.zeros(LANES)
         steps = round(3.0 / rows.spacing[row] ** 2)
-        shift = _to_boundary(option, deviations, z, steps) if option.at_every_step else np.zeros(LANES)
+        bound = option.at_every_step and (option.sign < 0.0 or not option.dividends)
+        shift = _to_boundary(option, deviations, z, steps) if bound else np.zeros(LANES)
         z = z + shift
         scaled = _residuals(option, deviations, z, steps) / (
             1.0 + _spots(option, deviations, z) / option.centre(0.0)
@@ -117,6 +119,8 @@ def _to_boundary(option: _Option, deviations: Floats, z: Floats, steps: int) -> 
     boundary = z[node, lane] + option.sign * back
     kept = (TO_COEFFICIENTS @ boundary)[:SMOOTH]
     line = np.polynomial.chebyshev.chebval(CHEBYSHEV_NODES, kept)
+    if line.max() - line.min() > MOST_SHIFT:
+        return np.zeros(LANES)
     return np.asarray(line - (line.max() if option.sign > 0.0 else line.min()))
 
 

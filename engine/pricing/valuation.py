@@ -98,13 +98,15 @@ def implied_volatility(contracts: Contracts, prices: Floats) -> ImpliedVolatilit
         if len(other):
             part = carried.take(other)
             sigma[other], reason[other] = implied_vol.on_tables(
-                part, early[other], prices[other], _TABLES, _price_at
+                part, early[other], prices[other], _TABLES, _value_at
             )
     return ImpliedVolatility(sigma, reason)
 
 
-def _price_at(contracts: Contracts, sigma: Floats) -> Floats:
-    return price(replace(contracts, sigma=sigma))
+def _value_at(contracts: Contracts, sigmas: Floats) -> Floats:
+    return _valued(
+        contracts, Shocks(np.broadcast_to(contracts.spot, sigmas.shape), sigmas, np.zeros(len(sigmas)))
+    )
 
 
 def _refuse_others(contracts: Contracts, shocks: Shocks) -> None:

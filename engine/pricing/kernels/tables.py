@@ -11,7 +11,16 @@ import math
 
 import numpy as np
 
-from engine.pricing.grid import CHEBYSHEV_NODES, DUE, LANES, LEAST_SPOT, QUARTER, SMOOTH, TO_COEFFICIENTS
+from engine.pricing.grid import (
+    CHEBYSHEV_NODES,
+    DUE,
+    LANES,
+    LEAST_SPOT,
+    MOST_SHIFT,
+    QUARTER,
+    SMOOTH,
+    TO_COEFFICIENTS,
+)
 from engine.pricing.kernels.jit import inlined, kernel
 from engine.pricing.kernels.lattice import EDGES, ROWS, at_every_step, centre, solve_grid
 from engine.pricing.kernels.maths import exp, log, normal
@@ -34,7 +43,9 @@ def build(rows, begins, ends, tables):
         nodes = rows.nodes[row]
         residual = work[0, : LANES * nodes]
         shifts[:] = 0.0
-        if at_every_step(rows.early[row], rows.sign[row], rows.rate[row], rows.yield_[row]):
+        if (rows.payments[row] == 0 or rows.sign[row] < 0.0) and at_every_step(
+            rows.early[row], rows.sign[row], rows.rate[row], rows.yield_[row]
+        ):
             _shift_to_boundary(rows, row, deviations, scratch, shifts)
         _extrapolated(rows, row, deviations, shifts, work[1:], scratch, residual)
         table = tables[rows.offset[row] : rows.offset[row] + LANES * (nodes + 1)]
@@ -53,7 +64,8 @@ def _shift_to_boundary(rows, row, deviations, scratch, shifts):
 
     The residual's curvature breaks off at the boundary, and as long as that is at one node, no interpolation between the
     lanes crosses it. Found on the coarser lattice, from the parabola by which the value leaves the intrinsic value; no shift
-    where a lane has no boundary. The nodes move towards where exercise is due, so that those where it is not stay covered.
+    where a lane has no boundary, nor for calls on what pays dividends, whose sharper corner lies before those. The nodes move
+    towards where exercise is due, so that those where it is not stay covered.
     """
     nodes, spacing, first, sign = (
         rows.nodes[row] // 2,
@@ -94,6 +106,9 @@ def _shift_to_boundary(rows, row, deviations, scratch, shifts):
         for lane in range(LANES):
             smooth[lane] += coefficient * math.cos(degree * math.acos(CHEBYSHEV_NODES[lane]))
     outermost = smooth.min() if sign < 0.0 else smooth.max()
+    if smooth.max() - smooth.min() > MOST_SHIFT:
+        shifts[:] = 0.0
+        return
     for lane in range(LANES):
         shifts[lane] = smooth[lane] - outermost
 
