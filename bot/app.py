@@ -42,7 +42,8 @@ async def run_app(config: Config, token: SecretStr, on_ready: Callable[[], None]
     clock = SystemClock()
     gate = Gate(config.telegram)
     book = Book()
-    link = Link(book, clock, config.ibkr, config.data, config.scenarios)
+    hours = MarketHours(config.schedule)
+    link = Link(book, clock, config.ibkr, config.data, config.scenarios, is_open=hours.is_open)
     desk = Desk(book, link, clock, config.engine)
     async with AsyncExitStack() as parts:
         store = await parts.enter_async_context(AsyncStore.open(config.database.url))
@@ -62,7 +63,7 @@ async def run_app(config: Config, token: SecretStr, on_ready: Callable[[], None]
         watch = Watch(
             context, store, outbox, gate, enabled=config.alerts.enabled, console=config.alerts.console
         )
-        runner = Runner(MarketHours(config.schedule), clock, watch.failed)
+        runner = Runner(hours, clock, watch.failed)
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(_stop_on_signal, tasks.cancel_scope)
             tasks.start_soon(link.run)

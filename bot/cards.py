@@ -54,14 +54,22 @@ def _percent(pct: float) -> str:
 def foot(report: RiskReport, link: LinkState, now: datetime, zone: ZoneInfo) -> str:
     """The card's time, the age of its oldest price, and what is missing."""
     lines = [f"as of {report.as_of.astimezone(zone):%H:%M:%S %Z}, {_oldest(report, now)}"]
-    if link.phase is not LinkPhase.LIVE:
-        lines.append(f"⚠ link {link.phase} since {link.since.astimezone(zone):%H:%M}")
+    if link.phase in {LinkPhase.LIVE, LinkPhase.DEGRADED}:
+        lines += [f"⚠ {one.text}, since {clock(one.since, now, zone)}" for one in link.reasons if one.blinds]
+    else:
+        lines.append(f"⚠ link {link.phase} since {clock(link.since, now, zone)}")
     lines += [f"⚠ {note}" for note in report.quality.notes]
     if report.quality.left_out:
         named = [f"{remark.id} ({remark.reason})" for remark in report.quality.left_out[:MOST_NAMED]]
         lines.append(f"⚠ left out of totals: {'; '.join(named)}{_more(len(report.quality.left_out))}")
     lines += second_best(report)
     return "\n".join(f"<i>{escape(line)}</i>" for line in lines)
+
+
+def clock(at: datetime, now: datetime, zone: ZoneInfo) -> str:
+    """'14:33', with the day where it is not today."""
+    local, today = at.astimezone(zone), now.astimezone(zone).date()
+    return f"{local:%H:%M}" if local.date() == today else f"{local:%d %b %H:%M}"
 
 
 def second_best(report: RiskReport) -> list[str]:

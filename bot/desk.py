@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from math import isfinite
 from typing import Final
 
 import anyio
@@ -12,7 +13,7 @@ from engine.book import Book
 from engine.broker import Link, LinkState
 from engine.clock import Clock
 from engine.model import IvSource, RateCurve, Snapshot
-from engine.results import Matrix, RiskReport, ScenarioResult
+from engine.results import Matrix, PositionRisk, RiskReport, ScenarioResult
 from engine.scenarios import Scenario
 from engine.settings import EngineSettings
 from engine.treasury import DOLLAR
@@ -112,4 +113,14 @@ class Desk:
                 if position.iv_source is IvSource.MARK and position.iv is not None
             }
         )
+        self._book.weigh({position.id: _weight(position) for position in report.positions})
         return self._view
+
+
+def _weight(position: PositionRisk) -> float:
+    """How much an old price of this position would matter: what gamma makes of a 2 % move, and a vol point, money."""
+    seen = position.exposure
+    if seen is None or position.right is None:
+        return 0.0
+    weight = 0.02 * abs(seen.dollar_gamma) + abs(seen.vega)
+    return weight if isfinite(weight) else 0.0

@@ -18,6 +18,7 @@ from engine.errors import LinkDown, RequestError
 from engine.model import IvSource, MarkSource, RateCurve
 from engine.reports.document import report_json
 from engine.snapshot_file import dump_snapshot
+from scheduler import MarketHours
 
 READY_WITHIN_S: Final = 30.0
 LOOK_EVERY_S: Final = 0.25
@@ -31,7 +32,8 @@ async def live_desk(config: Config, curve: RateCurve | None = None) -> AsyncIter
     book = Book()
     if curve is not None:
         book.set_rates(curve)
-    link = Link(book, clock, config.ibkr, config.data, config.scenarios)
+    hours = MarketHours(config.schedule)
+    link = Link(book, clock, config.ibkr, config.data, config.scenarios, is_open=hours.is_open)
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(link.run)
         yield Desk(book, link, clock, config.engine)
@@ -59,7 +61,7 @@ def _priced(view: View) -> bool:
     """Whether every option has a quote and a sigma of its mark or of the broker, and nothing is left out."""
     own = {IvSource.MARK, IvSource.BROKER, IvSource.GIVEN}
     options = [one for one in view.report.positions if one.right is not None and (one.dte or 0) >= 0]
-    quoted = all(one.mark_source is MarkSource.QUOTE for one in options)
+    quoted = all(one.mark_source in {MarkSource.QUOTE, MarkSource.CARRIED} for one in options)
     return not view.report.quality.left_out and quoted and all(one.iv_source in own for one in options)
 
 

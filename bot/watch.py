@@ -13,7 +13,6 @@ from bot.handlers.day import end_of_day
 from bot.outbox import Outbox, messages
 from bot.replies import Reply
 from engine.alerts import AlertStatus, Transition, advance, portfolio_loss
-from engine.broker import LinkPhase
 from engine.clock import Clock
 from engine.model import AlertState, Severity
 from engine.store import AlertRecord, AsyncStore, Message, MessageKind, Priority, Store
@@ -58,6 +57,9 @@ class Watch:
         started = self._clock.monotonic()
         view = await self._desk.view(fresh=True)
         blind = self._blind()
+        if blind is not None and self._desk.link_state.expected:
+            log.info("no cycle in the hour of the broker's restart (%s)", blind)
+            return
         if blind is None and not view.report.complete:
             log.info("the account has not arrived whole yet; no cycle")
             return
@@ -77,10 +79,7 @@ class Watch:
 
     def _blind(self) -> str | None:
         """Why what is seen is not the present, None where it is."""
-        state = self._desk.link_state
-        if state.phase is LinkPhase.LIVE:
-            return None
-        return f"the link to the broker is {state.phase} ({state.reason or 'logging in'})"
+        return self._desk.link_state.blind
 
     async def end_of_day(self) -> None:
         """The day's message to every chat, once per date."""

@@ -57,6 +57,7 @@ class _Live:
 
     holding: Holding
     quote: Quote = field(default_factory=Quote)
+    quote_spot: float | None = None
     view: BrokerView = NO_BROKER_VIEW
     view_at: datetime | None = None
     last_good_iv: float | None = None
@@ -78,6 +79,7 @@ class Book:
         self._curves: dict[str, RateCurve] = {}
         self._live: dict[str, _Live] = {}
         self._underlyings: dict[str, Underlying] = {}
+        self._risks: dict[str, float] = {}
 
     @property
     def holdings(self) -> list[Holding]:
@@ -152,6 +154,8 @@ class Book:
     def set_quote(self, position_id: str, quote: Quote) -> None:
         live = self._live.get(position_id)
         if live is not None:
+            if quote.at is not None and quote.at != live.quote.at:
+                live.quote_spot = self.spot(live.holding.contract.underlying)
             live.quote = quote
             self.changes += 1
 
@@ -175,6 +179,19 @@ class Book:
             live = self._live.get(position_id)
             if live is not None:
                 live.last_good_iv = sigma
+
+    def weigh(self, risks: Mapping[str, float]) -> None:
+        """How much each position matters, in one unit of money: what is quoted oftener is chosen by it."""
+        self._risks = dict(risks)
+
+    def risk_of(self, position_id: str) -> float:
+        """As `weigh` was told; 0 where it was not."""
+        return self._risks.get(position_id, 0.0)
+
+    def spot(self, symbol: str) -> float | None:
+        """The present price of an underlying."""
+        known = self._underlyings.get(symbol)
+        return None if known is None else known.spot
 
     def freeze(self, as_of: datetime) -> Snapshot:
         """The Snapshot of this instant. Underlyings that a position needs and nobody described are there without a price."""
@@ -210,6 +227,7 @@ def _frozen(live: _Live) -> Position:
         bid=quote.bid,
         ask=quote.ask,
         last=quote.last,
+        quote_spot=live.quote_spot if quote.at is not None else None,
         last_good_iv=live.last_good_iv,
         data=quote.mode,
         broker=live.view,

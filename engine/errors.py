@@ -7,6 +7,8 @@ RiskbotError
 +-- MarketDataError    go on without the number, and name it
 |   +-- RenderError    go on without the picture: send the text
 +-- LinkDown           wait and reconnect; speak after the deadline
+|   +-- NothingListens   the port is closed: look again soon, it costs nothing
+|   +-- ClientIdInUse    try the next id
 +-- StoreError         nothing may be reported as saved; tell the owner
 +-- TradingForbidden   a message that could trade was stopped: a programming mistake, never retried
 
@@ -41,6 +43,14 @@ class RenderError(MarketDataError):
 
 class LinkDown(RiskbotError):
     """The broker can't be reached now."""
+
+
+class NothingListens(LinkDown):
+    """No program has the gateway's port open."""
+
+
+class ClientIdInUse(LinkDown):
+    """Another program is logged in with this client id."""
 
 
 class StoreError(RiskbotError):

@@ -84,6 +84,7 @@ class MarkSource(StrEnum):
 
     GIVEN = "given"
     QUOTE = "quote"
+    CARRIED = "carried"  # an older quote, brought to the present spot by the model
     BROKER = "broker"
     LAST = "last"
     MODEL = "model"
@@ -162,7 +163,10 @@ NO_BROKER_VIEW: Final = BrokerView()
 
 @dataclass(frozen=True, slots=True)
 class Position:
-    """A holding and what is known of its price. `mark` and `iv`, when given, are used as they are."""
+    """A holding and what is known of its price. `mark` and `iv`, when given, are used as they are.
+
+    `quote_spot` is the underlying's price when bid and ask spoke: an older quote is carried from it to the present spot.
+    """
 
     id: str
     contract: Contract
@@ -179,6 +183,7 @@ class Position:
     data: DataMode = DataMode.LIVE
     broker: BrokerView = NO_BROKER_VIEW
     as_of: datetime | None = None
+    quote_spot: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -131,6 +131,7 @@ class DataSettings(Section):
     stale_after: Annotated[Number, Field(ge=1, le=3600)] = 60.0
     sigma_stale_after: Annotated[Number, Field(ge=1, le=86_400)] = 300.0
     max_lines: Annotated[Whole, Field(ge=4, le=10_000)] = 100
+    allow_delayed: StrictBool = True
     risk_free_rate: Annotated[Number, Field(gt=-0.5, lt=1)] = 0.05
     treasury_url: Annotated[WebAddress | None, BeforeValidator(_none_if_empty)] = TREASURY_URL
     default_iv: Annotated[Number, Field(gt=0.01, le=5)] = 0.30

@@ -132,6 +132,7 @@ class _Position(_File):
     bid: MarketNumber = None
     ask: MarketNumber = None
     last: MarketNumber = None
+    quote_spot: Annotated[Number, Field(gt=0)] | None = None
     mark: MarketNumber = None
     iv: Annotated[Number, Field(gt=0, le=50)] | None = None
     iv_source: IvSource | None = None
@@ -311,6 +312,7 @@ def _to_position(row: _Position) -> Position:
         bid=row.bid,
         ask=row.ask,
         last=row.last,
+        quote_spot=row.quote_spot,
         mark=row.mark,
         iv=row.iv,
         iv_source=row.iv_source,
@@ -396,6 +398,7 @@ def _position_document(position: Position) -> dict[str, Any]:
         "bid": position.bid,
         "ask": position.ask,
         "last": position.last,
+        "quote_spot": position.quote_spot,
         "mark": position.mark,
         "iv": position.iv,
         "iv_source": position.iv_source,

@@ -4,12 +4,12 @@ from datetime import datetime
 from html import escape
 from typing import Final
 
-from bot.cards import age, day_text, pre, scenarios_text
+from bot.cards import age, clock, day_text, pre, scenarios_text
 from bot.desk import View
 from bot.handlers.context import Context, note
 from bot.handlers.what_if import loss_limit
 from bot.replies import Reply, button
-from engine.broker import LinkPhase
+from engine.broker import LinkState
 
 CURVE_IS_OLD_AFTER_DAYS: Final = 7
 
@@ -77,8 +77,7 @@ async def status(context: Context, text: str) -> list[Reply]:
     words = [pre(lines)]
     if health.firing:
         words.append(f"⚠ over the loss limit: {escape(', '.join(health.firing))}")
-    if state.phase is not LinkPhase.LIVE and state.reason:
-        words.append(f"⚠ {escape(state.reason)}. riskbot keeps trying.")
+    words += _about_link(context, state)
     words += _about_rates(context)
     if health.last_failure:
         words.append(f"⚠ {health.failures} failed: {escape(health.last_failure)}")
@@ -96,6 +95,18 @@ async def status_again(context: Context, arguments: list[str]) -> list[Reply]:
 
 def _ago(context: Context, at: datetime | None) -> str:
     return "not yet" if at is None else f"{age((context.now() - at).total_seconds())} ago"
+
+
+def _about_link(context: Context, state: LinkState) -> list[str]:
+    """What is wrong with the link, since when, and what riskbot does about it."""
+    if state.reason:
+        since = clock(state.since, context.now(), context.zone)
+        known = " It is the hour of the broker's own restarts." if state.expected else ""
+        return [f"⚠ {escape(state.reason)} (since {since}). riskbot keeps trying.{known}"]
+    return [
+        f"⚠ {escape(one.text)} (since {clock(one.since, context.now(), context.zone)}). {escape(one.does)}."
+        for one in state.reasons
+    ]
 
 
 def _rates(context: Context) -> str:

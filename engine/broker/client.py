@@ -1,11 +1,12 @@
-"""The only file that knows the broker's library (ib_insync). Facts come out of it; its own objects stay in.
+"""The only file that knows the broker's library: ib_insync, or its maintained successor ib_async where that is installed
+instead. Facts come out of it; its own objects stay in.
 
 One `IbClient` is one login: after a lost socket the next login gets a new one, so that no old field is ever taken for a new
-one. The library's callbacks here note what changed and set an event, nothing else; `changes()` hands the notes to whoever
-waits.
+one; for the same reason a line that is opened again gets a new ticker. The library's callbacks here note what changed and set
+an event, nothing else; `changes()` hands the notes to whoever waits.
 
 The program cannot trade: every message passes `_guard`, which lets through the message types of READ_ONLY_MESSAGES and no
-other. The guard sits on the library's last function before the socket.
+other, and then a pacer. Both sit on the library's last function before the socket.
 """
 
 import asyncio
@@ -13,9 +14,10 @@ import logging
 import warnings
 from collections import deque
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import anyio
 
@@ -34,17 +36,28 @@ from engine.broker.facts import (
     greek,
     price,
 )
-from engine.errors import LinkDown, TradingForbidden
+from engine.broker.pacing import Pacer
+from engine.errors import ClientIdInUse, LinkDown, NothingListens, TradingForbidden
 from engine.model import DataMode, Right
 
-with warnings.catch_warnings():
-    warnings.simplefilter(
-        "ignore", DeprecationWarning
-    )  # its event library asks for a loop while it is imported
+if TYPE_CHECKING:
     import ib_insync
     from ib_insync import IB, Contract, Ticker
+else:
+    with warnings.catch_warnings():
+        warnings.simplefilter(
+            "ignore", DeprecationWarning
+        )  # its event library asks for a loop while imported
+        try:
+            import ib_insync
+        except ImportError:
+            import ib_async as ib_insync
+    IB, Contract, Ticker = ib_insync.IB, ib_insync.Contract, ib_insync.Ticker
 
 log = logging.getLogger(__name__)
+
+LIBRARY: Final = ib_insync.__name__
+"""Which of the two libraries is installed."""
 
 READ_ONLY_MESSAGES: Final = frozenset(
     {1, 2, 5, 6, 7, 8, 9, 17, 20, 25, 49, 59, 61, 64, 71, 76, 77, 78, 92, 93, 94, 95, 99}
@@ -56,8 +69,12 @@ LAST_TICKS: Final = frozenset({4, 5, 68, 71})
 MODES: Final = {1: DataMode.LIVE, 2: DataMode.FROZEN, 3: DataMode.DELAYED, 4: DataMode.DELAYED_FROZEN}
 FROZEN_WHEN_CLOSED: Final = 2
 """Market data mode: live while the market is open, the last quotes when it is closed."""
+DELAYED_WHERE_NOT_LIVE: Final = 4
+"""Market data mode: live where the account may have it, delayed elsewhere, the last ones when the market is closed."""
 MOST_NOTICES: Final = 1000
 CLIENT_ID_IN_USE: Final = 326
+CAN_WAIT: Final = frozenset({"1", "2", "20", "25"})
+"""Outgoing message types that others may pass: market data lines and history."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,10 +95,14 @@ class IbClient:
     def __init__(self) -> None:
         self._ib = IB()  # type: ignore[no-untyped-call]
         client: Any = self._ib.client
-        client.sendMsg = _guard(client.sendMsg)
+        client.MaxRequests = 0  # its own brake is off, the pacer is on
+        self._pacer = Pacer(client.sendMsg, asyncio.get_running_loop())
+        client.sendMsg = _guard(self._send)
         self._ib.errorEvent -= self._ib._onError  # noqa: SLF001 - it answers 1102 with an account summary nobody asked for
         self._lines: dict[int, Contract] = {}
-        self._ended: set[str] = set()
+        self._ended: list[str] = []
+        self._id_taken = asyncio.Event()
+        self._garbled_before = _GARBLED.count
         self._spoken: dict[int, set[int]] = {}
         self._notices: deque[Notice] = deque(maxlen=MOST_NOTICES)
         self._portfolio: dict[int, PortfolioFact] = {}
@@ -96,25 +117,47 @@ class IbClient:
             LinkDown: If the port is closed, the client id is taken, or the answers do not come within `timeout_s`.
         """
         try:
-            with anyio.fail_after(3 * timeout_s):
-                await self._ib.connectAsync(
-                    host, port, clientId=client_id, timeout=timeout_s, readonly=True, account=account
-                )
+            await self._logged_in(host, port, client_id, account, timeout_s)
         except (OSError, TimeoutError) as error:
-            raise LinkDown(self._why_not(host, port, client_id, error)) from error
+            raise self._why_not(host, port, client_id, error) from error
         self._ib.reqMarketDataType(FROZEN_WHEN_CLOSED)
 
-    def _why_not(self, host: str, port: int, client_id: int, error: Exception) -> str:
+    async def _logged_in(self, host: str, port: int, client_id: int, account: str, timeout_s: float) -> None:
+        """The library's login, ended at once when the gateway says that the client id is taken."""
+        login = asyncio.ensure_future(
+            self._ib.connectAsync(
+                host, port, clientId=client_id, timeout=timeout_s, readonly=True, account=account
+            )
+        )
+        taken = asyncio.ensure_future(self._id_taken.wait())
+        try:
+            await asyncio.wait({login, taken}, timeout=2.5 * timeout_s, return_when=asyncio.FIRST_COMPLETED)
+            if not login.done():
+                raise TimeoutError
+            login.result()
+        finally:
+            for task in (login, taken):
+                task.cancel()
+            await asyncio.wait({login, taken})
+
+    def _why_not(self, host: str, port: int, client_id: int, error: Exception) -> LinkDown:
         where = f"{host}:{port}"
-        if any(notice.code == CLIENT_ID_IN_USE for notice in self._notices):
-            return f"client id {client_id} is already in use at {where}; set another ibkr.client_id"
+        if self._id_taken.is_set():
+            return ClientIdInUse(
+                f"client id {client_id} is already in use at {where}; set another ibkr.client_id"
+            )
         if isinstance(error, ConnectionRefusedError):
-            return f"nothing listens at {where}; start TWS or IB Gateway and allow API clients on that port"
+            return NothingListens(
+                f"nothing listens at {where}; start TWS or IB Gateway and allow API clients on that port"
+            )
         if isinstance(error, TimeoutError):
-            return f"{where} took the connection but did not answer in time; is the API enabled and the login complete?"
-        return f"the connection to {where} failed: {error}"
+            return LinkDown(
+                f"{where} took the connection but did not answer in time; is the API enabled and the login complete?"
+            )
+        return LinkDown(f"the connection to {where} failed: {error}")
 
     def disconnect(self) -> None:
+        self._pacer.close()
         self._ib.disconnect()  # type: ignore[no-untyped-call]
 
     @property
@@ -123,8 +166,40 @@ class IbClient:
 
     @property
     def complete(self) -> bool:
-        """Whether positions and the account download have both been heard to their end since the login."""
-        return {"positionEnd", "accountDownloadEnd"} <= self._ended
+        """Whether positions, and the values and portfolio of the account (of several: the values of each), have been heard to
+        their end since the login."""
+        values = self._ended.count("accountUpdateMultiEnd") >= len(self.accounts)
+        return "positionEnd" in self._ended and ("accountDownloadEnd" in self._ended or values)
+
+    @property
+    def heard(self) -> int:
+        """Messages understood as such since the login; where it stands still, the gateway is silent or talks nonsense."""
+        return int(self._ib.client.connectionStats().numMsgRecv)
+
+    @property
+    def garbled(self) -> int:
+        """Messages since the login that could not be read."""
+        return _GARBLED.count - self._garbled_before
+
+    @property
+    def backlog(self) -> int:
+        """Outgoing messages that wait for their turn."""
+        return len(self._pacer)
+
+    async def gateway_time(self, timeout_s: float) -> datetime | None:
+        """The gateway's clock; None where it does not answer in time."""
+        with anyio.move_on_after(timeout_s), suppress(ConnectionError):
+            said: datetime = await self._ib.reqCurrentTimeAsync()
+            return said
+        return None
+
+    def ask_account(self, account: str) -> None:
+        """Ask (again) for the values and the portfolio of one account; the gateway serves one at a time."""
+        self._ib.client.reqAccountUpdates(True, account)  # type: ignore[no-untyped-call]
+
+    def take_delayed(self) -> None:
+        """From now on lines may bring delayed data where the account may not have live ones."""
+        self._ib.reqMarketDataType(DELAYED_WHERE_NOT_LIVE)
 
     @property
     def accounts(self) -> tuple[str, ...]:
@@ -152,7 +227,7 @@ class IbClient:
         )
         if not contract.con_id:
             wanted.secType, wanted.currency = str(contract.sec_type), contract.currency
-        with anyio.move_on_after(timeout_s):
+        with anyio.move_on_after(timeout_s), suppress(ConnectionError):
             found = await self._ib.reqContractDetailsAsync(wanted)
             return [_details_fact(row) for row in found]
         return []
@@ -173,10 +248,22 @@ class IbClient:
             wanted, generic_ticks
         ).marketDataType = 0  # 0 until the broker says which kind of data it is
 
-    def unsubscribe(self, con_id: int) -> None:
+    def unsubscribe(self, con_id: int, *, refused: bool = False) -> None:
+        """Close a line and forget its ticker; of a refused one the gateway need not be told."""
         contract = self._lines.pop(con_id, None)
-        if contract is not None:
+        if contract is None:
+            return
+        wrapper: Any = self._ib.wrapper
+        ticker = self._ib.ticker(contract)
+        if refused and ticker is not None:
+            request_id = wrapper.endTicker(ticker, "mktData")
+        else:
+            request_id = wrapper.ticker2ReqId["mktData"].get(ticker, 0)
             self._ib.cancelMktData(contract)
+        wrapper.reqId2Ticker.pop(request_id, None)
+        for key in [key for key, known in wrapper.tickers.items() if known is ticker]:
+            del wrapper.tickers[key]
+        self._spoken.pop(con_id, None)
 
     @property
     def lines(self) -> frozenset[int]:
@@ -217,12 +304,12 @@ class IbClient:
         ib.positionEvent += self._on_position
         ib.updatePortfolioEvent += self._on_portfolio
         ib.accountValueEvent += self._on_account
-        for name in ("positionEnd", "accountDownloadEnd"):
+        for name in ("positionEnd", "accountDownloadEnd", "accountUpdateMultiEnd"):
             setattr(wrapper, name, self._noting(name, getattr(wrapper, name)))
 
     def _noting(self, name: str, original: Callable[..., None]) -> Callable[..., None]:
         def ended(*args: object) -> None:
-            self._ended.add(name)
+            self._ended.append(name)
             original(*args)
 
         return ended
@@ -235,7 +322,12 @@ class IbClient:
                 )
         self._wake.set()
 
+    def _send(self, message: str) -> None:
+        self._pacer.offer(message, urgent=message.split("\0", 1)[0] not in CAN_WAIT)
+
     def _on_error(self, request_id: int, code: int, text: str, contract: Contract | None) -> None:
+        if code == CLIENT_ID_IN_USE:
+            self._id_taken.set()
         self._notices.append(Notice(request_id, code, text, contract.conId if contract else None))
         self._wake.set()
 
@@ -244,6 +336,7 @@ class IbClient:
         self._wake.set()
 
     def _on_disconnected(self) -> None:
+        self._pacer.close()
         self._flag("disconnected")
 
     def _on_position(self, _row: object) -> None:
@@ -258,7 +351,23 @@ class IbClient:
         self._flag("account")
 
 
-def _guard(send: Callable[[str | None], None]) -> Callable[[str | None], None]:
+class _Garbled(logging.Handler):
+    """Counts the messages that the library could not decode: it says so in its log and nowhere else."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.ERROR)
+        self.count = 0
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if record.exc_info:
+            self.count += 1
+
+
+_GARBLED: Final = _Garbled()
+logging.getLogger(f"{LIBRARY}.Decoder").addHandler(_GARBLED)
+
+
+def _guard(send: Callable[[str], None]) -> Callable[[str | None], None]:
     """`send`, for the message types of the allow-list only."""
 
     def guarded(message: str | None) -> None:
@@ -268,7 +377,7 @@ def _guard(send: Callable[[str | None], None]) -> Callable[[str | None], None]:
                 raise TradingForbidden(
                     f"message type {kind[:12]!r} is not on the read-only list; it was not sent"
                 )
-        send(message)
+            send(message)
 
     return guarded
 

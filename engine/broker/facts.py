@@ -112,6 +112,11 @@ class QuoteFact:
     spoke: bool
     traded: bool
 
+    @property
+    def quoted(self) -> bool:
+        """Whether bid or ask spoke and at least one of them is a price."""
+        return self.spoke and (self.bid is not None or self.ask is not None)
+
 
 @dataclass(frozen=True, slots=True)
 class Notice:

@@ -1,7 +1,8 @@
-"""Which contracts get a market data line, and what the quotes on them mean for the Book.
+"""Which contracts get a market data line, what the broker refuses of it, and what the quotes mean for the Book.
 
-The account has a limited number of lines. Underlyings come first, then listed futures, then options by expiry; options beyond
-the limit live from the portfolio's marks, which cost no line.
+The account has a limited number of lines. Underlyings come first, then listed futures and stocks; options share what is left
+by turns. Between its turns an option lives from its last quote, carried to the present spot, and from the portfolio's marks,
+which cost no line.
 """
 
 import logging
@@ -13,7 +14,9 @@ from typing import Final
 
 from engine.book import Book, Quote
 from engine.broker.client import IbClient
-from engine.broker.facts import ContractFact, QuoteFact, SecType
+from engine.broker.facts import ContractFact, Notice, QuoteFact, SecType
+from engine.broker.rotation import Rotation, Turn
+from engine.broker.upstream import Reason
 from engine.model import BrokerView, DataMode, Dividend
 
 log = logging.getLogger(__name__)
@@ -22,6 +25,31 @@ UNDERLYING_TICKS: Final = "104,106,456"
 """Legal generic ticks of an underlying: historical and 30-day implied volatility, dividends (D13)."""
 OPTION_TICKS: Final = ""
 """The model's Greeks come without being asked for (D13)."""
+LINE_CAP: Final = 101
+FEWEST_LINES: Final = 4
+NO_DEFINITION: Final = 200
+UNKNOWN_REQUEST: Final = 300
+BAD_REQUEST: Final = 321
+NOT_SUBSCRIBED: Final = frozenset({354, 10089, 10168, 10186})
+COMPETING: Final = 10197
+SOFT: Final = frozenset({10090, 10091, 10167})
+"""Something is missing, but quotes flow."""
+NO_DEFINITION_AGAIN_S: Final = 600.0
+IMPAIRED_AGAIN_S: Final = 30.0
+AGAIN_S: Final = {**dict.fromkeys(NOT_SUBSCRIBED, 3600.0), COMPETING: 120.0, BAD_REQUEST: 3600.0}
+"""Seconds until a refused contract is asked for again."""
+MARKS_INSTEAD: Final = "the portfolio's marks are used; riskbot asks again each hour"
+WORDS: Final = {
+    **dict.fromkeys(NOT_SUBSCRIBED, ("no market data subscription", MARKS_INSTEAD)),
+    NO_DEFINITION: ("the broker knows no such contract", "riskbot asks again each ten minutes"),
+    COMPETING: ("another login holds the market data", "riskbot asks again each two minutes"),
+    BAD_REQUEST: ("the gateway refuses the request", MARKS_INSTEAD),
+    10090: ("part of the market data is not subscribed", "what comes is used"),
+    10091: ("part of the market data is not subscribed", "what comes is used"),
+    10167: ("delayed data", "they are marked as such"),
+}
+"""Of each refusal: what it means, and what riskbot does."""
+MOST_NAMED: Final = 6
 WIDEST_SPOT: Final = 0.05
 """An underlying's bid and ask further apart than this share of their middle are no price."""
 
@@ -37,6 +65,12 @@ class Line:
     position_ids: tuple[str, ...] = ()
 
     @property
+    def takes_turns(self) -> bool:
+        """Whether it shares its lines with others: an option that is nothing but a position."""
+        is_option = self.contract.sec_type in {SecType.OPTION, SecType.FUTURE_OPTION}
+        return is_option and self.spot_of is None and self.forward_of is None
+
+    @property
     def rank(self) -> tuple[int, date]:
         """Lower is served first."""
         if self.spot_of is not None:
@@ -46,32 +80,173 @@ class Line:
         return 2, self.contract.expiry or date.max
 
 
-class Lines:
-    """The open lines of one login. `want` says what should be open; `apply` carries quotes to the Book."""
+@dataclass(frozen=True, slots=True)
+class _Refusal:
+    code: int
+    since: datetime
+    again_at: float
 
-    def __init__(self, client: IbClient, book: Book, most: int) -> None:
+
+class Lines:
+    """The open lines of one login. `want` says what should be open, `turn` opens and closes, `apply` carries quotes to the Book.
+
+    Times `at` are the wall clock's, `now` is the monotonic clock's, in seconds.
+    """
+
+    def __init__(self, client: IbClient, book: Book, most: int, *, allow_delayed: bool) -> None:
         self._client = client
         self._book = book
         self._most = most
-        self._lines: dict[int, Line] = {}
+        self._learned: datetime | None = None
+        self._allow_delayed = allow_delayed
+        self._delayed = False
+        self._wanted: dict[int, Line] = {}
         self._quotes: dict[int, Quote] = {}
+        self._heard: dict[int, float] = {}
+        self._refused: dict[int, _Refusal] = {}
+        self._soft: dict[int, _Refusal] = {}
+        self._without_ticks: set[int] = set()
+        self._rotation = Rotation()
+
+    @property
+    def most(self) -> int:
+        """Lines that the account has, as configured or as learned."""
+        return self._most
 
     def want(self, wanted: Iterable[Line]) -> None:
-        """Open and close lines until the best ones of `wanted`, and no others, are open."""
-        chosen = sorted(merged(wanted).values(), key=lambda line: line.rank)[: self._most]
-        self._lines = {line.contract.con_id: line for line in chosen}
-        for con_id in self._client.lines - self._lines.keys():
-            self._client.unsubscribe(con_id)
-            self._quotes.pop(con_id, None)
-        for line in chosen:
-            self._client.subscribe(line.contract, line.generic_ticks)
+        """Make these the contracts that want a line; those that nobody wants any more are closed."""
+        self._wanted = dict(merged(wanted))
+        for con_id in self._client.lines - self._wanted.keys():
+            self._close(con_id)
 
-    def apply(self, facts: Iterable[QuoteFact], at: datetime) -> None:
-        """Carry what the lines said, heard `at`, into the Book."""
+    def turn(self, at: datetime, now: float) -> None:
+        """Open and close lines: what is not an option always, the options by turns."""
+        for con_id, refusal in list(self._refused.items()):
+            if now >= refusal.again_at:
+                del self._refused[con_id]
+        usable = [line for con_id, line in self._wanted.items() if con_id not in self._refused]
+        fixed = sorted((line for line in usable if not line.takes_turns), key=lambda line: line.rank)
+        options = [line for line in usable if line.takes_turns]
+        fixed = fixed[: self._most - 1 if options else self._most]
+        self._rotation.want(self._turn_of(line, at) for line in options)
+        plan = self._rotation.plan(self._most - len(fixed), now)
+        for con_id in plan.close:
+            self._close(con_id)
+        for line in [*fixed, *(self._wanted[con_id] for con_id in plan.open)]:
+            self._open(line, now)
+
+    def _turn_of(self, line: Line, at: datetime) -> Turn:
+        expiry = line.contract.expiry
+        days = None if expiry is None else (expiry - at.date()).days
+        risk = max((self._book.risk_of(position_id) for position_id in line.position_ids), default=0.0)
+        return Turn(line.contract.con_id, risk, days)
+
+    def _open(self, line: Line, now: float) -> None:
+        con_id = line.contract.con_id
+        if con_id not in self._client.lines:
+            self._heard[con_id] = now
+            ticks = "" if con_id in self._without_ticks else line.generic_ticks
+            self._client.subscribe(line.contract, ticks)
+
+    def _close(self, con_id: int, *, refused: bool = False) -> None:
+        self._client.unsubscribe(con_id, refused=refused)
+        self._quotes.pop(con_id, None)
+        self._heard.pop(con_id, None)
+
+    def subscribe_again(self, con_ids: Iterable[int], now: float) -> None:
+        """Close and open these lines: the broker may have forgotten them. How long they are silent goes on counting."""
+        for con_id in set(con_ids) & self._client.lines:
+            heard = self._heard[con_id]
+            self._close(con_id)
+            self._open(self._wanted[con_id], now)
+            self._heard[con_id] = heard
+
+    def silent(self, now: float, for_s: float) -> frozenset[int]:
+        """con_ids of open lines that said nothing in the last `for_s` seconds."""
+        return frozenset(con_id for con_id, at in self._heard.items() if now - at > for_s)
+
+    @property
+    def spots(self) -> Mapping[int, str]:
+        """The open lines of underlyings: con_id to symbol."""
+        return {
+            con_id: line.spot_of
+            for con_id, line in self._wanted.items()
+            if line.spot_of is not None and con_id in self._client.lines
+        }
+
+    def hear(self, notice: Notice, at: datetime, now: float, *, impaired: bool) -> bool:
+        """Take a notice that may be about a line; whether it was.
+
+        Args:
+            impaired: the broker's contract definitions are not reliable now: "no security definition" proves nothing.
+        """
+        con_id, code = notice.con_id, notice.code
+        if con_id is None or con_id not in self._client.lines:
+            return code == UNKNOWN_REQUEST
+        if code in SOFT:
+            self._soft.setdefault(con_id, _Refusal(code, at, now))
+        elif code == LINE_CAP:
+            self._most = max(FEWEST_LINES, len(self._client.lines) - 1)
+            self._learned = self._learned or at
+            self._refuse(con_id, code, at, now)
+        elif code == BAD_REQUEST and "generic tick list" in notice.text.lower():
+            self._without_ticks.add(con_id)
+            self._refuse(con_id, code, at, now)
+        elif code in NOT_SUBSCRIBED and self._allow_delayed and not self._delayed:
+            self._delayed = True
+            self._client.take_delayed()
+            self._refuse(con_id, code, at, now)
+        elif code == NO_DEFINITION:
+            self._refuse(con_id, code, at, now + (IMPAIRED_AGAIN_S if impaired else NO_DEFINITION_AGAIN_S))
+        elif code in AGAIN_S:
+            self._refuse(con_id, code, at, now + AGAIN_S[code])
+        else:
+            return False
+        return True
+
+    def _refuse(self, con_id: int, code: int, at: datetime, again_at: float) -> None:
+        known = self._refused.get(con_id)
+        self._close(con_id, refused=True)
+        self._rotation.closed(con_id)
+        self._refused[con_id] = _Refusal(code, at if known is None else known.since, again_at)
+
+    def reasons(self) -> tuple[Reason, ...]:
+        """What the account may not see, in words."""
+        found = []
+        if self._learned is not None:
+            found.append(
+                Reason(
+                    f"the account has {self._most} market data lines, fewer than configured",
+                    self._learned,
+                    "options take turns on them",
+                )
+            )
+        groups: dict[int, list[int]] = defaultdict(list)
+        for con_id, refusal in self._refused.items():
+            if refusal.code in WORDS:
+                groups[refusal.code].append(con_id)
+        for con_id, refusal in self._soft.items():
+            if con_id in self._wanted and con_id not in self._refused:
+                groups[refusal.code].append(con_id)
+        for code, con_ids in sorted(groups.items()):
+            known = [self._refused.get(con_id) or self._soft[con_id] for con_id in con_ids]
+            names = sorted({self._wanted[c].contract.symbol for c in con_ids if c in self._wanted})
+            meaning, does = WORDS[code]
+            text = f"{meaning} ({code}): {', '.join(names[:MOST_NAMED])}{' …' if len(names) > MOST_NAMED else ''}"
+            found.append(Reason(text, min(one.since for one in known), does))
+        return tuple(found)
+
+    def apply(self, facts: Iterable[QuoteFact], at: datetime, now: float) -> None:
+        """Carry what the lines said into the Book."""
         for fact in facts:
-            line = self._lines.get(fact.con_id)
-            if line is not None:
+            line = self._wanted.get(fact.con_id)
+            if line is not None and fact.con_id in self._heard:
                 self._book.heard_at = at
+                self._heard[fact.con_id] = now
+                if fact.quoted:
+                    self._rotation.quoted(fact.con_id, now)
+                if fact.model is not None:
+                    self._rotation.modelled(fact.con_id)
                 self._apply(line, fact, at)
 
     def _apply(self, line: Line, fact: QuoteFact, at: datetime) -> None:
@@ -82,7 +257,7 @@ class Lines:
             last=fact.last,
             close=fact.close,
             mode=fact.mode,
-            at=at if fact.spoke else before.at,
+            at=at if fact.quoted else before.at,
             traded_at=at if fact.traded else before.traded_at,
         )
         self._quotes[fact.con_id] = quote

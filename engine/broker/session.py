@@ -1,9 +1,10 @@
 """One login, from the first download to the lost socket: what is held, what it is on, which lines are open."""
 
 import logging
-from collections.abc import Iterable
+import math
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import replace
-from datetime import date
+from datetime import date, datetime
 from typing import Final
 
 import anyio
@@ -12,10 +13,17 @@ from engine.book import Book
 from engine.broker.client import Changes, IbClient
 from engine.broker.facts import ContractFact, DetailsFact, HoldingFact, Notice, SecType
 from engine.broker.lines import UNDERLYING_TICKS, Line, Lines
-from engine.broker.translate import AM_SETTLED_CLASSES, account_figures, holding, underlying_kind
+from engine.broker.translate import (
+    AM_SETTLED_CLASSES,
+    account_figures,
+    added_up,
+    holding,
+    underlying_kind,
+)
+from engine.broker.upstream import ALL_IS_WELL, Reason, Remedy, Upstream
 from engine.clock import Clock
 from engine.errors import ConfigError, LinkDown
-from engine.model import Kind
+from engine.model import DataMode, Kind
 from engine.settings import DataSettings, IbkrSettings, ScenarioSettings
 
 log = logging.getLogger(__name__)
@@ -27,12 +35,29 @@ GATHER_S: Final = 0.02
 ON_AN_UNDERLYING: Final = frozenset({SecType.OPTION, SecType.FUTURE_OPTION})
 QUOTED: Final = ON_AN_UNDERLYING | {SecType.STOCK, SecType.FUTURE, SecType.INDEX}
 """What a line is asked for; currencies, bonds and the rest live from the portfolio's marks."""
-FROM_PLENTY: Final = frozenset({2104, 2106, 2107, 2108, 2119, 2158})
-"""Notices that all is well."""
+ALL: Final = "all"
+"""What ibkr.account says for every account of the login together."""
+TURN_S: Final = 0.25
+MOST_WAITING: Final = 40
+"""No new lines while so many messages wait to leave."""
+BEAT_S: Final = 15.0
+SILENT_AFTER_S: Final = 35.0
+LOOK_S: Final = 1.0
+SKEW_S: Final = 2.0
+BLINDING_SKEW_S: Final = 30.0
+GARBLED: Final = 3
+RETRY_STREAMS_S: Final = 60.0
+CHECK_AFTER_S: Final = 6.0
+ACCOUNT_FOR_S: Final = 20.0
+SUBSCRIBES_AGAIN: Final = "riskbot subscribes again each minute"
+MOST_NAMED: Final = 6
+
+IsOpen = Callable[[datetime], Awaitable[bool]]
+"""Whether quotes are to be expected at a time."""
 
 
 class Session:
-    """A logged-in client and the Book it feeds. `run` ends with LinkDown when the socket is gone."""
+    """A logged-in client and the Book it feeds. `run` ends with LinkDown when the login is of no more use."""
 
     def __init__(
         self,
@@ -42,20 +67,31 @@ class Session:
         ibkr: IbkrSettings,
         data: DataSettings,
         scenarios: ScenarioSettings,
+        is_open: IsOpen,
     ) -> None:
         self._client = client
         self._book = book
         self._clock = clock
         self._ibkr = ibkr
+        self._stale_after = data.stale_after
         self._volatility_indices = frozenset(scenarios.volatility_indices)
-        self._lines = Lines(client, book, data.max_lines)
+        self._is_open = is_open
+        self._lines = Lines(client, book, data.max_lines, allow_delayed=data.allow_delayed)
+        self._upstream = Upstream()
         self._account = ""
         self._details: dict[int, DetailsFact] = {}
         self._underlying_of: dict[str, ContractFact] = {}
         self._futures: dict[str, list[ContractFact]] = {}
-        self._ids: dict[int, str] = {}
+        self._ids: dict[tuple[str, int], str] = {}
+        self._no_quotes: Reason | None = None
+        self._quiet: Reason | None = None
+        self._skew: Reason | None = None
+        self._garbled: Reason | None = None
+        self._moved = anyio.Event()
+        self._retried_at = -math.inf
+        self._check_at = math.inf
 
-    async def login(self) -> None:
+    async def login(self, client_id: int) -> None:
         """Connect, download and name the account.
 
         Raises:
@@ -63,59 +99,197 @@ class Session:
             ConfigError: If there are several accounts and none, or another, is named.
         """
         ibkr = self._ibkr
-        await self._client.connect(ibkr.host, ibkr.port, ibkr.client_id, ibkr.account or "", LOGIN_TIMEOUT_S)
+        named = "" if ibkr.account in {None, ALL} else str(ibkr.account)
+        await self._client.connect(ibkr.host, ibkr.port, client_id, named, LOGIN_TIMEOUT_S)
         self._account = self._the_account()
         if not self._client.complete:
             raise LinkDown("positions or account values did not arrive whole")
 
     def _the_account(self) -> str:
+        """The account to read; empty for all of them."""
         accounts, wanted = self._client.accounts, self._ibkr.account
+        if wanted == ALL:
+            return "" if len(accounts) > 1 else accounts[0]
         if wanted is not None and wanted not in accounts:
             raise ConfigError(
                 f"ibkr.account: {wanted!r} is not an account of this login ({', '.join(accounts)})"
             )
         if wanted is None and len(accounts) != 1:
             raise ConfigError(
-                f"ibkr.account: this login has several accounts ({', '.join(accounts)}); name one"
+                f"ibkr.account: this login has several accounts ({', '.join(accounts)}); name one, or write all"
             )
         return wanted or accounts[0]
 
+    def reasons(self) -> tuple[Reason, ...]:
+        """What is wrong though the login stands, in words."""
+        own = (self._no_quotes, self._quiet, self._skew, self._garbled)
+        said = [reason for reason in own if reason is not None]
+        return (*self._upstream.reasons(self._clock.now()), *said, *self._lines.reasons())
+
+    async def start(self) -> None:
+        """Take positions and account, and find out what they are on: from now on the Book is whole.
+
+        Raises:
+            LinkDown: If the socket is lost meanwhile.
+        """
+        await self._sync_positions()
+        self._take_account()
+        if not self._client.connected:
+            raise LinkDown("the connection to the gateway was lost during the first download")
+        self._book.complete = True
+
     async def run(self) -> None:
-        """Keep the Book true until the socket is lost.
+        """Keep the Book true until the login is of no more use.
 
         Raises:
             LinkDown: Always, in the end.
         """
-        await self._sync_positions()
-        self._take_account()
-        self._book.complete = True
+        try:
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(self._listen)
+                tasks.start_soon(self._follow_positions)
+                tasks.start_soon(self._take_turns)
+                tasks.start_soon(self._beat)
+                tasks.start_soon(self._watch_ages)
+                if not self._account:
+                    tasks.start_soon(self._go_round_accounts)
+        except* LinkDown as down:
+            raise LinkDown(str(down.exceptions[0])) from None
+
+    async def _listen(self) -> None:
         while True:
             changes = await self._client.changes()
-            self._lines.apply(changes.quotes, self._clock.now())
+            self._lines.apply(changes.quotes, self._clock.now(), self._clock.monotonic())
+            if any(fact.quoted and fact.mode is DataMode.LIVE for fact in changes.quotes):
+                self._upstream.quotes_came()
             if changes.disconnected or not self._client.connected:
                 raise LinkDown("the connection to the gateway was lost")
-            await self._take(changes)
+            self._take(changes)
             await anyio.sleep(GATHER_S)
 
-    async def _take(self, changes: Changes) -> None:
-        for notice in changes.notices:
-            self._tell(notice)
-        if changes.positions:
+    async def _follow_positions(self) -> None:
+        """Take changed positions; what must be asked about them holds up no quote."""
+        while True:
+            await self._moved.wait()
+            self._moved = anyio.Event()
             await self._sync_positions()
+
+    async def _take_turns(self) -> None:
+        """Open and close lines as the rotation wants, unless messages pile up already."""
+        while True:
+            if self._client.backlog < MOST_WAITING:
+                self._lines.turn(self._clock.now(), self._clock.monotonic())
+            await anyio.sleep(TURN_S)
+
+    async def _beat(self) -> None:
+        """Ask for the time now and then: a socket that is open at one end only shows by its silence.
+
+        Raises:
+            LinkDown: If nothing that can be read came for SILENT_AFTER_S.
+        """
+        heard, heard_at, asked_at = self._client.heard, self._clock.monotonic(), -math.inf
+        async with anyio.create_task_group() as tasks:
+            while True:
+                now = self._clock.monotonic()
+                if self._client.heard != heard:
+                    heard, heard_at = self._client.heard, now
+                elif now - heard_at > SILENT_AFTER_S:
+                    raise LinkDown(
+                        f"the gateway has been silent for {SILENT_AFTER_S:.0f} s though the socket is open"
+                    )
+                if now - asked_at >= BEAT_S:
+                    asked_at = now
+                    tasks.start_soon(self._compare_clocks)
+                await anyio.sleep(LOOK_S)
+
+    async def _compare_clocks(self) -> None:
+        said = await self._client.gateway_time(BEAT_S - 1.0)
+        if said is None:
+            return
+        now = self._clock.now()
+        off = abs((said - now).total_seconds())
+        if off <= SKEW_S:
+            self._skew = None
+        elif self._skew is None:
+            text = f"the gateway's clock is {off:.0f} s off ours; check the time of both machines"
+            self._skew = Reason(
+                text, now, "times and expiries may be wrong until then", blinds=off > BLINDING_SKEW_S
+            )
+
+    async def _watch_ages(self) -> None:
+        """Name what has fallen silent in market hours, and subscribe it again: streams may die without a word."""
+        while True:
+            await anyio.sleep(LOOK_S)
+            now, at = self._clock.monotonic(), self._clock.now()
+            if self._client.garbled >= GARBLED and self._garbled is None:
+                self._garbled = Reason(
+                    "the gateway sends messages that can't be read",
+                    at,
+                    "they are in the log; riskbot goes on without them",
+                )
+            if now >= self._check_at:  # a farm or the broker came back a moment ago
+                self._check_at = math.inf
+                self._lines.subscribe_again(self._lines.silent(now, CHECK_AFTER_S - LOOK_S), now)
+            spots = self._lines.spots
+            silent = self._lines.silent(now, self._stale_after) & spots.keys()
+            if not silent or self._upstream.is_lost or not await self._is_open(at):
+                self._no_quotes = self._quiet = None
+                continue
+            if len(silent) == len(spots):
+                text = f"no quotes for {self._stale_after:.0f} s, though the market is open"
+                self._no_quotes = self._no_quotes or Reason(text, at, SUBSCRIBES_AGAIN, blinds=True)
+                self._quiet = None
+            else:
+                names = sorted(spots[con_id] for con_id in silent)
+                self._no_quotes = None
+                since = self._quiet.since if self._quiet else at
+                self._quiet = Reason(f"no quotes of {', '.join(names[:MOST_NAMED])}", since, SUBSCRIBES_AGAIN)
+            if now - self._retried_at >= RETRY_STREAMS_S:
+                self._retried_at = now
+                self._lines.subscribe_again(silent, now)
+
+    async def _go_round_accounts(self) -> None:
+        """The gateway sends the portfolio of one account at a time."""
+        while True:
+            for account in self._client.accounts:
+                self._client.ask_account(account)
+                await anyio.sleep(ACCOUNT_FOR_S)
+
+    def _take(self, changes: Changes) -> None:
+        for notice in changes.notices:
+            self._hear(notice)
+        if changes.positions:
+            self._moved.set()
         if changes.account:
             self._take_account()
         now = self._clock.now()
         for row in changes.portfolio:
-            position_id = self._ids.get(row.con_id)
+            position_id = self._ids.get((row.account, row.con_id))
             if position_id is not None and row.mark is not None:
                 self._book.set_portfolio_mark(position_id, row.mark, now)
 
-    def _tell(self, notice: Notice) -> None:
-        level = logging.DEBUG if notice.code in FROM_PLENTY else logging.WARNING
+    def _hear(self, notice: Notice) -> None:
+        at, now = self._clock.now(), self._clock.monotonic()
+        about_a_line = self._lines.hear(notice, at, now, impaired=self._upstream.definitions_impaired)
+        expected = about_a_line or notice.code in ALL_IS_WELL
+        level = logging.DEBUG if expected else logging.WARNING
         log.log(level, "gateway says %s (request %s): %s", notice.code, notice.request_id, notice.text)
+        match self._upstream.hear(notice, at):
+            case Remedy.LOG_IN_AGAIN:
+                raise LinkDown("the gateway reset the connection")
+            case Remedy.SUBSCRIBE_AGAIN:
+                self._lines.subscribe_again(self._client.lines, now)
+                self._client.ask_account(self._account or self._client.accounts[0])
+            case Remedy.CHECK_STREAMS:
+                self._check_at = now + CHECK_AFTER_S
+            case Remedy.ACCOUNT_AGAIN:
+                self._client.ask_account(self._account or self._client.accounts[0])
+            case None:
+                pass
 
     def _take_account(self) -> None:
-        figures = account_figures(self._client.account_values(self._account))
+        accounts = [self._account] if self._account else list(self._client.accounts)
+        figures = added_up([account_figures(self._client.account_values(one)) for one in accounts])
         self._book.base_currency = figures.base_currency
         self._book.set_account(figures.net_liquidation, figures.account, figures.fx)
 
@@ -128,12 +302,12 @@ class Session:
         }
         am_settled = {fact.contract.con_id for fact in facts if _is_am_settled(fact.contract)}
         real_expiries: dict[int, date] = {con_id: day for con_id, day in real.items() if con_id in am_settled}
-        holdings = {fact.contract.con_id: holding(fact, real_expiries) for fact in facts}
-        self._ids = {con_id: held.id for con_id, held in holdings.items()}
+        holdings = {(fact.account, fact.contract.con_id): holding(fact, real_expiries) for fact in facts}
+        self._ids = {key: held.id for key, held in holdings.items()}
         self._book.hold(holdings.values())
         self._describe_underlyings()
         self._lines.want(
-            self._wanted(facts, {con_id: held.contract.expiry for con_id, held in holdings.items()})
+            self._wanted(facts, {con_id: held.contract.expiry for (_, con_id), held in holdings.items()})
         )
 
     async def _learn(self, facts: Iterable[HoldingFact]) -> None:
@@ -209,7 +383,8 @@ class Session:
                 known = self._details.get(contract.con_id)
                 whole = known.contract if known is not None else contract
                 yield Line(
-                    replace(whole, exchange=_exchange(whole)), position_ids=(self._ids[contract.con_id],)
+                    replace(whole, exchange=_exchange(whole)),
+                    position_ids=(self._ids[fact.account, contract.con_id],),
                 )
         option_days = {
             (fact.contract.symbol, expiries[fact.contract.con_id])

@@ -1,12 +1,13 @@
 """From the broker's facts to the model: what a position is called, what it is on, how it settles."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Final
 
 from engine.book import Holding
 from engine.broker.facts import AccountFact, ContractFact, DetailsFact, HoldingFact, SecType, finite
+from engine.errors import ConfigError
 from engine.model import Account, Contract, Kind, Settlement
 
 AM_SETTLED_CLASSES: Final = frozenset({"SPX", "NDX", "RUT", "VIX", "VIXW", "DJX", "RUI", "NQX"})
@@ -99,6 +100,36 @@ def account_figures(rows: Iterable[AccountFact]) -> AccountFigures:
         excess_liquidity=amounts.get("ExcessLiquidity"),
     )
     return AccountFigures(base, amounts.get("NetLiquidation"), account, fx)
+
+
+def added_up(several: Sequence[AccountFigures]) -> AccountFigures:
+    """The figures of accounts together. A figure that one of them does not tell is unknown.
+
+    Raises:
+        ConfigError: If their base currencies differ.
+    """
+    if len(several) == 1:
+        return several[0]
+    bases = {one.base_currency for one in several}
+    if len(bases) != 1:
+        raise ConfigError(
+            f"ibkr.account: accounts in {' and '.join(sorted(bases))} can't be added up; name one"
+        )
+
+    def total(values: Iterable[float | None]) -> float | None:
+        known = list(values)
+        return None if None in known else sum(value for value in known if value is not None)
+
+    fields = Account.__slots__
+    fx: dict[str, float] = {}
+    for one in several:
+        fx |= one.fx
+    return AccountFigures(
+        base_currency=bases.pop(),
+        net_liquidation=total(one.net_liquidation for one in several),
+        account=Account(**{name: total(getattr(one.account, name) for one in several) for name in fields}),
+        fx=fx,
+    )
 
 
 def _amount(text: str) -> float | None:

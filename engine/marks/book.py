@@ -14,7 +14,7 @@ import numpy as np
 
 from engine.marks.expiry import days_to_expiry
 from engine.marks.prices import positive
-from engine.marks.rows import Row, Rows
+from engine.marks.rows import TOGETHER_S, Row, Rows
 from engine.model import (
     CLOSED_MODES,
     Bools,
@@ -31,8 +31,6 @@ from engine.results import Remark
 from engine.settings import EngineSettings
 from engine.surface import Point, Surface, surface
 
-TOGETHER_S: Final = 5.0
-"""Quote and spot belong together when they are at most this far apart (D1)."""
 IDENTIFIED_ABOVE: Final = 0.001
 """In the money, a time value under this share of spot does not identify a volatility (D7)."""
 
@@ -105,7 +103,7 @@ class _Marking:
         solvable = [row for row in self.rows if self._solvable(row)]
         if not solvable:
             return
-        solved = implied_volatility(_columns(solvable), np.array([row.mark for row in solvable]))
+        solved = implied_volatility(_columns_then(solvable), np.array([row.mark for row in solvable]))
         for row, sigma in zip(solvable, solved.sigma.tolist(), strict=True):
             if not math.isnan(sigma) and 0.0 < sigma <= self.settings.scenarios.iv_cap:
                 row.sigma, row.iv_source = sigma, IvSource.MARK
@@ -114,7 +112,7 @@ class _Marking:
         """What each option would be worth without volatility: intrinsic value, discounted and carried as its model does."""
         options = [row for row in self.rows if row.contract.is_option]
         if options:
-            still = replace(_columns(options), sigma=np.zeros(len(options)))
+            still = replace(_columns_then(options), sigma=np.zeros(len(options)))
             for row, floor in zip(options, price(still).tolist(), strict=True):
                 row.floor = floor
 
@@ -131,7 +129,10 @@ class _Marking:
         )
 
     def _together(self, row: Row) -> bool:
-        """At most 5 s between quote and spot, or both of a closed market; a time that is not given is the Snapshot's own."""
+        """At most 5 s between quote and spot, or both of a closed market, or the quote's own spot is known; a time that is not
+        given is the Snapshot's own."""
+        if row.spot_then is not None:
+            return True
         underlying = row.underlying
         assert underlying is not None
         if row.position.data in CLOSED_MODES and underlying.data in CLOSED_MODES:
@@ -212,6 +213,7 @@ class _Marking:
             if math.isnan(mark[i]) and row.contract.is_option and not math.isnan(columns.price[i]):
                 mark[i], row.mark_source = columns.price[i], MarkSource.MODEL
                 self._flag(row, "no price; valued by the model")
+        self._carry(mark, columns.price)
         entry = np.array([_future_entry(row.position) for row in self.rows])
         scale = holding * fx
         valued = np.isfinite(mark) & np.isfinite(columns.price) & np.isfinite(scale)
@@ -235,6 +237,16 @@ class _Marking:
             ),
             flagged=tuple(self.flags) + self._old_sigmas(),
         )
+
+    def _carry(self, mark: Floats, base: Floats) -> None:
+        """Bring the marks of older quotes to the present spot, by what the model says of the way."""
+        carried = [i for i, row in enumerate(self.rows) if row.spot_then is not None]
+        if carried:
+            then = price(_columns_then([self.rows[i] for i in carried]))
+            for i, was in zip(carried, then.tolist(), strict=True):
+                if not math.isnan(base[i] - was):
+                    mark[i] = max(mark[i] + base[i] - was, 0.0)
+                    self.rows[i].mark_source = MarkSource.CARRIED
 
     def _fx(self, row: Row) -> float:
         """Value of one unit of the position's currency in the base currency; NaN where the account does not say."""
@@ -288,6 +300,13 @@ def _columns(rows: Iterable[Row]) -> Contracts:
         dividend_times=times,
         dividend_amounts=amounts,
     )
+
+
+def _columns_then(rows: Iterable[Row]) -> Contracts:
+    """The rows, each on the spot that its mark belongs to."""
+    rows = list(rows)
+    spots = np.array([row.spot if row.spot_then is None else row.spot_then for row in rows])
+    return replace(_columns(rows), spot=spots)
 
 
 def _strike_key(row: Row) -> tuple[object, ...]:

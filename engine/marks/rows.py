@@ -2,13 +2,16 @@
 
 import math
 from collections import defaultdict
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from statistics import median
+from typing import Final
 
 from engine.marks.expiry import NEW_YORK, OPEN, expiry_instant, years_between
 from engine.marks.prices import TIGHT, market_mark, positive, sane_mid
 from engine.model import (
+    CLOSED_MODES,
     UNSHOCKED_KINDS,
     Contract,
     Exercise,
@@ -17,6 +20,7 @@ from engine.model import (
     MarkSource,
     Position,
     Right,
+    Settlement,
     Snapshot,
     Underlying,
 )
@@ -24,10 +28,15 @@ from engine.pricing import Model, rate_at
 from engine.results import Remark
 from engine.settings import EngineSettings
 
+TOGETHER_S: Final = 5.0
+"""Quote and spot belong together when they are at most this far apart (D1)."""
+ONE_SPOT: Final = 2e-4
+"""Put and call give a forward when the spots of their quotes differ by no more than this share."""
+
 
 @dataclass(slots=True)
 class Row:
-    """One position on its way to a valuation."""
+    """One position on its way to a valuation. `spot_then`: of a quote that is older than the spot, the spot it belongs to."""
 
     position: Position
     underlying: Underlying | None
@@ -35,6 +44,7 @@ class Row:
     tau: float = math.nan
     rate: float = math.nan
     spot: float = math.nan
+    spot_then: float | None = None
     dividend_yield: float = 0.0
     dividends: tuple[tuple[float, float], ...] = ()
     mark: float = math.nan
@@ -64,6 +74,28 @@ def exercise_of(contract: Contract, underlying: Underlying, settings: EngineSett
     return Exercise.AMERICAN
 
 
+@dataclass(frozen=True, slots=True)
+class _Side:
+    """One option's quote, and the underlying's price when it spoke."""
+
+    middle: float
+    spot: float | None
+
+
+_Series = tuple[str, date | None, Settlement]
+
+
+def _pairs(positions: Iterable[Position]) -> Mapping[_Series, Mapping[float, Mapping[Right, _Side]]]:
+    """Tight quotes by underlying, expiry and settlement, then by strike and right."""
+    found: dict[_Series, dict[float, dict[Right, _Side]]] = defaultdict(lambda: defaultdict(dict))
+    for position in positions:
+        held, middle = position.contract, sane_mid(position, TIGHT)
+        if held.is_option and middle is not None and held.strike is not None and held.right is not None:
+            series = found[held.underlying, held.expiry, held.settlement]
+            series[held.strike][held.right] = _Side(middle, position.quote_spot)
+    return found
+
+
 class Rows:
     """Makes rows of the positions of a Snapshot. `flags` are the remarks made on the way."""
 
@@ -71,6 +103,7 @@ class Rows:
         self.snapshot = snapshot
         self.settings = settings
         self.flags: list[Remark] = []
+        self._pairs = _pairs(snapshot.positions)
 
     def row(self, position: Position) -> Row:
         contract = position.contract
@@ -90,7 +123,24 @@ class Rows:
         if math.isnan(row.spot):
             row.why_not = f"no price for its underlying {underlying.symbol}"
         self._choose_model(row, underlying)
+        row.spot_then = self._spot_then(row, underlying)
         return row
+
+    def _spot_then(self, row: Row, underlying: Underlying) -> float | None:
+        """Of a quote that is older than the spot: the spot, or forward, that it belongs to; None where they belong together.
+
+        The forward of a volatility index does not move with it, so there an old quote has no such spot.
+        """
+        position, spot_at = row.position, underlying.spot_as_of
+        if row.mark_source is not MarkSource.QUOTE or position.quote_spot is None or position.as_of is None:
+            return None
+        if spot_at is None or position.data in CLOSED_MODES or math.isnan(row.spot):
+            return None
+        if underlying.symbol in self.settings.scenarios.volatility_indices:
+            return None
+        if abs((position.as_of - spot_at).total_seconds()) <= TOGETHER_S:
+            return None
+        return row.spot * position.quote_spot / positive(underlying.spot)
 
     def _linear(self, row: Row) -> Row:
         """A position whose value is its own price: its mark, else the underlying's spot, of a currency its exchange rate."""
@@ -160,32 +210,24 @@ class Rows:
         return row.rate - math.log(forward / row.spot) / row.tau
 
     def _parity_forward(self, row: Row) -> float | None:
-        """F = K + (C - P) e^(r tau), the median over the strikes whose put and call are both quoted."""
+        """F = K + (C - P) e^(r tau), the median over the strikes whose put and call are both quoted.
+
+        Where the spots of both quotes are known they must be one, and the forward is carried from it to the present spot.
+        """
         contract = row.contract
-        sides: dict[float, dict[Right, float]] = defaultdict(dict)
-        for other in self.snapshot.positions:
-            held = other.contract
-            same = (held.underlying, held.expiry, held.settlement) == (
-                contract.underlying,
-                contract.expiry,
-                contract.settlement,
-            )
-            middle = sane_mid(other, TIGHT)
-            if (
-                held.is_option
-                and same
-                and middle is not None
-                and held.strike is not None
-                and held.right is not None
-            ):
-                sides[held.strike][held.right] = middle
-        forwards = [
-            strike + (pair[Right.CALL] - pair[Right.PUT]) * math.exp(row.rate * row.tau)
-            for strike, pair in sides.items()
-            if len(pair) == 2
-        ]
-        usable = [forward for forward in forwards if forward > 0.0]
-        return median(usable) if usable else None
+        found = []
+        for strike, pair in self._pairs[contract.underlying, contract.expiry, contract.settlement].items():
+            call, put = pair.get(Right.CALL), pair.get(Right.PUT)
+            if call is None or put is None:
+                continue
+            forward = strike + (call.middle - put.middle) * math.exp(row.rate * row.tau)
+            if call.spot is not None and put.spot is not None and row.underlying is not None:
+                if abs(call.spot / put.spot - 1.0) > ONE_SPOT:
+                    continue
+                forward *= positive(row.underlying.spot) / (0.5 * (call.spot + put.spot))
+            if forward > 0.0:
+                found.append(forward)
+        return median(found) if found else None
 
     def _dividends(self, underlying: Underlying, tau: float) -> tuple[tuple[float, float], ...]:
         """(years from now, amount) of what goes ex before the expiry."""
