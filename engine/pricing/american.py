@@ -197,13 +197,22 @@ def _exercised_now(c: Contracts, tree: Floats, whole: Solution) -> Solution:
     )
 
 
-def ceiling(c: Contracts) -> Floats:
-    """No option is worth more: a call than the spot, a put than the strike, whichever date is the best for it."""
-    spot = c.spot * np.exp(np.maximum(-c.dividend_yield * c.tau, 0.0))
+def ceiling(c: Contracts, spot: Floats | None = None) -> Floats:
+    """No option is worth more: a call than the spot, a put than the strike, whichever date is the best for it.
+
+    Args:
+        spot: (…, n), in place of the contracts' own.
+    """
+    at = (c.spot if spot is None else spot) * np.exp(np.maximum(-c.dividend_yield * c.tau, 0.0))
     strike = c.strike * np.exp(np.maximum(-c.rate * c.tau, 0.0))
-    return np.where(c.is_call, spot, strike)
+    return np.where(c.is_call, at, strike)
 
 
-def european_ceiling(c: Contracts) -> Floats:
-    """No European option is worth more: a call than the spot less its yield, a put than the discounted strike."""
-    return np.where(c.is_call, c.spot * np.exp(-c.dividend_yield * c.tau), c.strike * np.exp(-c.rate * c.tau))
+def european_ceiling(c: Contracts, spot: Floats | None = None) -> Floats:
+    """No European option is worth more: a call than the spot less its yield, a put than the discounted strike.
+
+    Args:
+        spot: (…, n), in place of the contracts' own.
+    """
+    at = c.spot if spot is None else spot
+    return np.where(c.is_call, at * np.exp(-c.dividend_yield * c.tau), c.strike * np.exp(-c.rate * c.tau))

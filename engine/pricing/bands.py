@@ -17,6 +17,7 @@ import numpy as np
 from engine.pricing.black_scholes import DETERMINISTIC
 from engine.pricing.dividends import by_date
 from engine.pricing.grid import LARGEST_DEVIATION, SPACING, Rows
+from engine.pricing.imminent import LARGE_JUMP
 from engine.pricing.types import BoolArray, Contracts, Floats, IntArray
 
 WIDTH: Final = 2.5
@@ -30,7 +31,10 @@ MOST_CELLS: Final = 160
 """A table that would need more of SPACING, because the forward drifts over many deviations, is not made."""
 
 STABLE: Final = 2.3
-"""No table is made for a band that reaches higher where dividends are due, since the jumps amplify rounding there."""
+MOST_CARRY: Final = 0.3
+"""No table is made for a band that reaches higher than the first where dividends are due, since the jumps amplify rounding
+there; where rate or yield times the life of what may be exercised any day is over the second, since the exercise boundary then
+moves too far between the lanes; nor for a call before a LARGE_JUMP."""
 
 TIME_STEP: Final = 600.0 / (365.0 * 86_400.0)
 DATE_STEP: Final = 60.0 / (365.0 * 86_400.0)
@@ -39,7 +43,7 @@ RATE_DIGITS: Final = 6
 LARGE_DEVIATION: Final = 1.6
 LARGE_DIVIDEND: Final = 0.04
 LATE: Final = 0.07
-LARGE_CARRY: Final = 0.05
+LARGE_CARRY: Final = 0.03
 """Where the lattice gets half the spacing: in a band that reaches higher than the first, with a dividend over the second as a
 share of the strike, with one within the third as a share of the life of its end where only expiry can follow (the payoff has
 hardly smoothed out there), and where rate or yield times the life of what may be exercised any day is over the fourth (the
@@ -160,13 +164,16 @@ def _rows(
     any_day = early & ~np.where(
         c.is_call, (c.dividend_yield <= 0.0) & (carry >= 0.0), (c.rate <= 0.0) & (carry <= 0.0)
     )
-    curved = any_day & (np.maximum(np.abs(c.rate), np.abs(c.dividend_yield)) * c.tau > LARGE_CARRY)
+    costs = np.maximum(np.abs(c.rate), np.abs(c.dividend_yield)) * c.tau
+    curved = any_day & (costs > LARGE_CARRY)
     hard = curved | (amounts > LARGE_DIVIDEND).any(axis=1) | late | (band.middle * WIDTH > LARGE_DEVIATION)
     spacing = np.where(hard, SPACING / 2.0, SPACING)
     nodes = np.where(
         cells <= MOST_CELLS, np.minimum(cells, MOST_CELLS) * np.rint(SPACING / spacing) + 1.0, -1.0
     )
     untabled = used.any(axis=1) & (band.middle * WIDTH > STABLE)
+    untabled |= any_day & (costs > MOST_CARRY)
+    untabled |= early & c.is_call & (amounts > LARGE_JUMP * band.middle[:, None]).any(axis=1)
     nodes = np.where(tabled, np.where(untabled, -1.0, nodes), 0.0)
     return Rows(
         sign=np.where(c.is_call, 1.0, -1.0),

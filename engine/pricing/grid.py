@@ -32,9 +32,6 @@ what is paid would bend the value at one spot, which is another node for each la
 SMOOTH = 2
 """Coefficients kept of the shift to the boundary: a line in ln s, since what each lane says of it is a little noisy."""
 
-MOST_SHIFT = 2.5
-"""Standard deviations: tables that would be shifted farther between their lanes are not, since their ends would lie bare."""
-
 BUMP, WIDEST_BUMP, SIGMA_BUMP = 0.05, 0.01, 0.01
 """Of the residual's Greeks: shares of a standard deviation and at most of the spot; a share of sigma."""
 

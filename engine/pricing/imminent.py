@@ -15,6 +15,7 @@ import numpy as np
 from numpy.polynomial.hermite_e import hermegauss
 from scipy.special import ndtr
 
+from engine.pricing.american import ceiling, european_ceiling
 from engine.pricing.black_scholes import density
 from engine.pricing.dividends import LARGEST_SHARE, by_date
 from engine.pricing.types import BoolArray, Contracts, Floats, Shocks
@@ -24,10 +25,18 @@ PER_SHARE: Final = 4.0
 """A dividend is almost due within the first as a share of the life, or within its own share of the strike times the second if
 that is less: a small dividend leaves no sharp corner, and a table is read sooner than this is worked out."""
 
+LARGE_JUMP: Final = 1.0
+LARGE_SOON: Final = 0.12
+"""A dividend over the first, as a share of the strike in units of sigma sqrt(tau), leaves a call's corner beyond what a table
+follows: it is almost due within the second."""
+
+WIDEST: Final = 0.5
+"""Of sigma sqrt(time): where the spot diffuses farther until the ex-date, a few nodes do not tell the mean."""
+
 LEAST_TIME: Final = 1e-6
 """Share of the life, half a minute of a year: what divides by the time until the ex-date takes this at least."""
 
-NODES: Final = 5
+NODES: Final = 7
 _X, _WEIGHTS = hermegauss(NODES)
 _X, _WEIGHTS = _X[:, None, None], _WEIGHTS[:, None, None] / _WEIGHTS.sum()
 
@@ -39,12 +48,17 @@ FARTHEST: Final = 40.0
 
 
 def almost_due(c: Contracts) -> BoolArray:
-    """(n,): the first dividend ahead goes ex so soon that it is a choice, not a matter for a table."""
+    """(n,): a dividend goes ex so soon that it is a choice, not a matter for a table."""
     times, amounts = c.dividend_times, c.dividend_amounts
-    first = np.where((times > 0.0) & (amounts != 0.0), times, np.inf)
-    share = amounts / c.strike[:, None]
-    near = first < np.minimum(SOON, PER_SHARE * share) * c.tau[:, None]
-    return np.asarray((near & (first == first.min(axis=1, initial=np.inf)[:, None])).any(axis=1))
+    ahead = (times > 0.0) & (amounts != 0.0)
+    if not ahead.any():
+        return np.zeros(len(c), dtype=np.bool_)
+    with np.errstate(all="ignore"):
+        share = amounts / c.strike[:, None]
+        large = c.is_call[:, None] & (share > LARGE_JUMP * (c.sigma * np.sqrt(c.tau))[:, None])
+        within = np.where(large, LARGE_SOON, np.minimum(SOON, PER_SHARE * share))
+        near = (times < within * c.tau[:, None]) & (np.square(c.sigma)[:, None] * times <= WIDEST**2)
+        return np.asarray((ahead & near).any(axis=1))
 
 
 def _crossing(lead: Floats, doubt: Floats, bend: Floats) -> tuple[Floats, Floats]:
@@ -106,7 +120,9 @@ class Choice:
         hold = exercise + lead
         chosen = exercise + lead * ndtr(x) + (doubt - bend * x) * density(x)
         floor = np.maximum(self._intrinsic(), hold)
-        return np.where(self.early, np.maximum(chosen, floor), hold)
+        c = self.before
+        most = np.where(self.early, ceiling(c, self.spot), european_ceiling(c, self.spot))
+        return np.minimum(np.where(self.early, np.maximum(chosen, floor), hold), most)
 
     def greeks(self, held: Floats, g: Floats) -> Floats:
         """(9, k, m): price and Greeks now, in the order of GreekColumns, per year and per 1.00.
@@ -135,9 +151,9 @@ class Choice:
 
         carry, variance = c.rate - c.dividend_yield, np.square(sigma * spot)
 
-        def decay(price: Floats, delta: Floats, gamma: Floats) -> Floats:
+        def decay(worth: Floats, delta: Floats, gamma: Floats) -> Floats:
             """The pricing equation's theta."""
-            return np.asarray(c.rate * price - carry * spot * delta - 0.5 * variance * gamma)
+            return np.asarray(c.rate * worth - carry * spot * delta - 0.5 * variance * gamma)
 
         of_choice = of_exercise + np.stack([
             by_lead * s + by_doubt * ds,

@@ -171,7 +171,8 @@ def _table_root(c: Contracts, early: BoolArray, prices: Floats, tables: Tables) 
             part, early[open_], np.full(len(open_), np.inf), np.zeros(len(open_)), everywhere
         )
         which = open_[contract]
-        unserved[open_], unserved[which] = True, False
+        unserved[open_] = True
+        unserved[which] = False
         deviation = tables.implied(bands, c.spot[which], prices[which])
         below, above = deviation == 0.0, np.isinf(deviation)
         beyond = np.where(below, bands.low / EDGE, bands.high * EDGE) / root[which]

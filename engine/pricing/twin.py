@@ -21,7 +21,6 @@ from engine.pricing.grid import (
     LANES,
     LARGEST_DEVIATION,
     LEAST_SPOT,
-    MOST_SHIFT,
     QUARTER,
     SIGMA_BUMP,
     SMOOTH,
@@ -103,12 +102,11 @@ def _to_boundary(option: _Option, deviations: Floats, z: Floats, steps: int) -> 
     """How far to shift each column's nodes, (8,), so that the exercise boundary is at about the same node in all of them."""
     spacing = 2.0 * (z[1, 0] - z[0, 0])
     z = z[0] + spacing * np.arange(len(z) // 2)[:, None]
-    over = _lattice(option, deviations, z, steps // QUARTER, 1) - option.exercised(
-        _spots(option, deviations, z)
-    )
+    spots = _spots(option, deviations, z)
+    over = _lattice(option, deviations, z, steps // QUARTER, 1) - option.exercised(spots)
+    waits = over > DUE * (1.0 + spots)
     if option.sign > 0.0:  # from where exercise is due
-        z, over = z[::-1], over[::-1]
-    waits = over > DUE
+        z, over, waits = z[::-1], over[::-1], waits[::-1]
     node = np.argmax(waits, axis=0)
     if (node == 0).any():
         return np.zeros(LANES)
@@ -119,8 +117,6 @@ def _to_boundary(option: _Option, deviations: Floats, z: Floats, steps: int) -> 
     boundary = z[node, lane] + option.sign * back
     kept = (TO_COEFFICIENTS @ boundary)[:SMOOTH]
     line = np.polynomial.chebyshev.chebval(CHEBYSHEV_NODES, kept)
-    if line.max() - line.min() > MOST_SHIFT:
-        return np.zeros(LANES)
     return np.asarray(line - (line.max() if option.sign > 0.0 else line.min()))
 
 

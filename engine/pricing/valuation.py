@@ -34,6 +34,8 @@ from engine.pricing.types import (
 
 RATE_STEP: Final = 0.001
 NAMES: Final = GreekColumns.__slots__
+CHOICES: Final = 2
+"""Each dividend that is almost due multiplies the states that are valued after it."""
 
 _TABLES: Final = Tables()  # a memo: what is in it changes no value
 
@@ -118,15 +120,15 @@ def _unshocked(c: Contracts) -> Shocks:
     return Shocks(c.spot[None, :], c.sigma[None, :], np.zeros(1))
 
 
-def _valued(contracts: Contracts, shocks: Shocks) -> Floats:
-    """(n_shocks, n)."""
+@np.errstate(all="ignore")
+def _valued(contracts: Contracts, shocks: Shocks, choices: int = CHOICES) -> Floats:
+    """(n_shocks, n). `choices`: so many dividends, one after the other, may be almost due; the others are for the tables."""
     out = np.full(shocks.spot.shape, np.nan)
     linear = contracts.model == Model.LINEAR
     out[:, linear] = shocks.spot[:, linear]
-    for asked in _horizons(contracts, shocks):
-        if asked.choice is not None:
-            after = asked.choice.after
-            out[asked.cells_before_dividends] = asked.choice.prices(_valued(after, asked.choice.held))
+    for asked in _horizons(contracts, shocks, choices):
+        if (choice := asked.choice) is not None:
+            out[asked.cells_before_dividends] = choice.prices(_valued(choice.after, choice.held, choices - 1))
         rows, columns = asked.rows()
         _TABLES.values(rows, columns, asked.shocks, shocks.spot, shocks.sigma, out)
         where = asked.unanswered(out)
@@ -136,15 +138,15 @@ def _valued(contracts: Contracts, shocks: Shocks) -> Floats:
     return out
 
 
-def _greeks(contracts: Contracts, shocks: Shocks) -> Floats:
+@np.errstate(all="ignore")
+def _greeks(contracts: Contracts, shocks: Shocks, choices: int = CHOICES) -> Floats:
     """(9, n_shocks, n), in the units of GreekColumns; the price is to the bit that of `_valued`."""
     out = np.full((len(NAMES), *shocks.spot.shape), np.nan)
-    for asked in _horizons(contracts, shocks):
+    for asked in _horizons(contracts, shocks, choices):
         if (choice := asked.choice) is not None:
-            held = _valued(choice.after, choice.held)
-            after = _greeks(choice.after, choice.held) / UNITS[:, None, None]
+            after = _greeks(choice.after, choice.held, choices - 1) / UNITS[:, None, None]
             shock, column = asked.cells_before_dividends
-            out[:, shock, column] = choice.greeks(held, after)
+            out[:, shock, column] = choice.greeks(after[0], after)
         shock, column = np.ix_(asked.shocks, asked.closed_columns)
         out[:, shock, column] = asked.closed_form()
         rows, columns = asked.rows()
@@ -175,12 +177,19 @@ class _Horizon:
     """
 
     def __init__(
-        self, contracts: Contracts, columns: IntArray, years: float, which: IntArray, shocks: Shocks
+        self,
+        contracts: Contracts,
+        columns: IntArray,
+        years: float,
+        which: IntArray,
+        shocks: Shocks,
+        choices: int,
     ) -> None:
         c = contracts.take(columns)
         times, amounts = shifted(c.dividend_times, c.dividend_amounts, np.full(len(c), years))
         c = _carried(replace(c, tau=c.tau - years, dividend_times=times, dividend_amounts=amounts))
-        due, early = almost_due(c), _early(c)
+        early = _early(c)
+        due = almost_due(c) if choices > 0 else np.zeros(len(c), dtype=np.bool_)
         self.choice: Choice | None = None
         if due.any():
             self.cells_before_dividends = at = np.ix_(which, columns[due])
@@ -255,12 +264,12 @@ class _Horizon:
         return replace(self.contracts.take(contract), spot=self._all.spot[at], sigma=self._all.sigma[at])
 
 
-def _horizons(contracts: Contracts, shocks: Shocks) -> list[_Horizon]:
+def _horizons(contracts: Contracts, shocks: Shocks, choices: int) -> list[_Horizon]:
     columns = np.flatnonzero((contracts.model != Model.LINEAR) & _usable(contracts))
     if not len(columns) or not len(shocks):
         return []
     return [
-        _Horizon(contracts, columns, float(years), np.flatnonzero(shocks.years == years), shocks)
+        _Horizon(contracts, columns, float(years), np.flatnonzero(shocks.years == years), shocks, choices)
         for years in np.unique(shocks.years)
     ]
 

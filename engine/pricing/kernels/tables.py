@@ -16,7 +16,6 @@ from engine.pricing.grid import (
     DUE,
     LANES,
     LEAST_SPOT,
-    MOST_SHIFT,
     QUARTER,
     SMOOTH,
     TO_COEFFICIENTS,
@@ -87,9 +86,9 @@ def _shift_to_boundary(rows, row, deviations, scratch, shifts):
             spot = level * math.exp((first + j * spacing + 0.5 * wide) * wide)
             there = level * math.exp((first + before * spacing + 0.5 * wide) * wide)
             over = values[LANES * j + lane] - sign * (spot - 1.0)
-            if values[LANES * before + lane] - sign * (there - 1.0) > DUE:
+            if values[LANES * before + lane] - sign * (there - 1.0) > DUE * (1.0 + there):
                 break
-            if over > DUE:
+            if over > DUE * (1.0 + spot):
                 curve = 2.0 * abs(rows.rate[row] - rows.yield_[row] * spot) * rows.tau[row] / (wide * wide)
                 back = min(math.sqrt(2.0 * over / max(curve, DUE)) / wide, spacing)
                 shifts[lane] = first + j * spacing + (back if sign > 0.0 else -back)
@@ -106,9 +105,6 @@ def _shift_to_boundary(rows, row, deviations, scratch, shifts):
         for lane in range(LANES):
             smooth[lane] += coefficient * math.cos(degree * math.acos(CHEBYSHEV_NODES[lane]))
     outermost = smooth.min() if sign < 0.0 else smooth.max()
-    if smooth.max() - smooth.min() > MOST_SHIFT:
-        shifts[:] = 0.0
-        return
     for lane in range(LANES):
         shifts[lane] = smooth[lane] - outermost
 
