@@ -11,7 +11,8 @@ from functools import partial
 
 import anyio
 
-from simulator.gateway import Event, GatewayConfig, parse_event, running_gateway
+from simulator.gateway import Event, Fault, GatewayConfig, parse_event, parse_fault, running_gateway
+from simulator.gateway.faults import catalogue
 from simulator.lifetime import live
 
 _EXIT_CANNOT_START = 2
@@ -20,6 +21,9 @@ _EXIT_CANNOT_START = 2
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs until SIGINT, SIGTERM or (if asked) the end of standard input; returns the exit code."""
     options = _options(argv)
+    if options.list_faults:
+        print(catalogue())
+        return 0
     config = GatewayConfig(
         positions=options.positions,
         seed=options.seed,
@@ -27,6 +31,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         port=options.port,
         max_lines=options.max_lines,
         events=tuple(options.event),
+        faults=tuple(options.fault),
     )
     try:
         anyio.run(partial(_serve, config, exit_with_stdin=options.exit_with_stdin))
@@ -48,7 +53,10 @@ async def _serve(config: GatewayConfig, *, exit_with_stdin: bool) -> None:
 
 def _options(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
-        prog="python -m simulator.gateway", description="A simulated IB Gateway."
+        prog="python -m simulator.gateway",
+        description="A simulated IB Gateway.",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        epilog=f"faults:\n{catalogue()}",
     )
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
     parser.add_argument("--port", type=int, default=7497, help="0 takes a free one (default: %(default)s)")
@@ -61,6 +69,9 @@ def _options(argv: Sequence[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("--event", type=_event, action="append", default=[], metavar="crash@60s",
                         help="let the market fall after a time; may be repeated")  # fmt: skip
+    parser.add_argument("--fault", type=_fault, action="append", default=[], metavar="fin@10s",
+                        help="let something go wrong: KIND=ARGUMENT@WHEN+HOWLONG; may be repeated")  # fmt: skip
+    parser.add_argument("--list-faults", action="store_true", help="name every kind of fault, and stop")
     parser.add_argument("--exit-with-stdin", action="store_true", help="stop when standard input closes")
     return parser.parse_args(argv)
 
@@ -74,6 +85,13 @@ def _positive(text: str) -> int:
 def _event(text: str) -> Event:
     try:
         return parse_event(text)
+    except ValueError as problem:
+        raise argparse.ArgumentTypeError(str(problem)) from None
+
+
+def _fault(text: str) -> Fault:
+    try:
+        return parse_fault(text)
     except ValueError as problem:
         raise argparse.ArgumentTypeError(str(problem)) from None
 

@@ -27,6 +27,20 @@ def frame(*fields: object) -> bytes:
     return len(payload).to_bytes(4, "big") + payload
 
 
+def split(frames: bytes) -> Iterator[bytes]:
+    """Each frame of a run of whole frames."""
+    start = 0
+    while start < len(frames):
+        end = start + 4 + int.from_bytes(frames[start : start + 4], "big")
+        yield frames[start:end]
+        start = end
+
+
+def message_id(one: bytes) -> str:
+    """The first field of a frame."""
+    return one[4:].split(b"\0", 1)[0].decode()
+
+
 def _text(field: object) -> str:
     if field is None:
         return ""

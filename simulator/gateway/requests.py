@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from simulator.gateway import data_requests, messages
 from simulator.gateway.account_values import ValueRow, value_rows
-from simulator.gateway.protocol import frame, number
+from simulator.gateway.protocol import UNSET, frame, number
 
 if TYPE_CHECKING:
     from simulator.gateway.server import Gateway
@@ -38,8 +38,9 @@ _FARMS = (
 def start_api(gateway: Gateway, session: Session, fields: Fields) -> None:
     """Accounts, the next order id, then the farm notices, in the order of a real gateway."""
     session.client_id = number(fields[2])
-    session.send(frame(15, 1, gateway.account.name))
-    session.send(frame(9, 1, 1))
+    session.accounts = gateway.account_names()
+    session.send(frame(15, 1, ",".join(session.accounts)))
+    session.send(frame(9, 1, gateway.next_id))
     for code, text in _FARMS:
         session.send(messages.error(-1, code, text))
 
@@ -57,15 +58,15 @@ def executions(gateway: Gateway, session: Session, fields: Fields) -> None:
 
 
 def next_id(gateway: Gateway, session: Session, fields: Fields) -> None:
-    session.send(frame(9, 1, 1))
+    session.send(frame(9, 1, gateway.next_id))
 
 
 def managed_accounts(gateway: Gateway, session: Session, fields: Fields) -> None:
-    session.send(frame(15, 1, gateway.account.name))
+    session.send(frame(15, 1, ",".join(session.accounts)))
 
 
 def current_time(gateway: Gateway, session: Session, fields: Fields) -> None:
-    session.send(frame(49, 1, int(gateway.clock().timestamp())))
+    session.send(frame(49, 1, int(gateway.clock().timestamp() + gateway.active.number("skew", 0.0))))
 
 
 def nothing(gateway: Gateway, session: Session, fields: Fields) -> None:
@@ -73,29 +74,41 @@ def nothing(gateway: Gateway, session: Session, fields: Fields) -> None:
 
 
 def positions(gateway: Gateway, session: Session, fields: Fields) -> None:
-    name = gateway.account.name
-    session.send(b"".join(messages.position(name, row) for row in gateway.account.positions) + frame(62, 1))
+    if gateway.active.on("endless-positions"):
+        session.wants_positions = True
+        tell_positions(gateway, session)
+        return
+    tell_positions(gateway, session)
+    session.send(frame(62, 1))
+
+
+def tell_positions(gateway: Gateway, session: Session) -> None:
+    """Every position under each account, without the end."""
+    if gateway.active.on("no-positions"):
+        return
+    rows = gateway.account.positions
+    session.send(b"".join(messages.position(name, row) for name in session.accounts for row in rows))
 
 
 def account_updates(gateway: Gateway, session: Session, fields: Fields) -> None:
     """On: every value, every portfolio row, the time, the end. Off: no more changes."""
-    session.wants.account_updates = fields[2] == "1"
+    session.wants.account_updates = _named(session, fields[3]) if fields[2] == "1" else ""
     if not session.wants.account_updates:
         return
     session.told = {key: value for key, value in session.told.items() if key[0] not in (6, 7)}
     tell_account_updates(gateway, session, value_rows(gateway.account))
-    session.send(frame(54, 1, gateway.account.name))
+    session.send(frame(54, 1, session.wants.account_updates))
 
 
 def account_updates_multi(gateway: Gateway, session: Session, fields: Fields) -> None:
     req_id = number(fields[2])
-    session.wants.values.add(req_id)
+    session.wants.values[req_id] = _named(session, fields[3])
     tell_values(gateway, session, req_id, value_rows(gateway.account))
     session.send(frame(74, 1, req_id))
 
 
 def cancel_account_updates_multi(gateway: Gateway, session: Session, fields: Fields) -> None:
-    session.wants.values.discard(number(fields[2]))
+    session.wants.values.pop(number(fields[2]), None)
 
 
 def account_summary(gateway: Gateway, session: Session, fields: Fields) -> None:
@@ -142,21 +155,28 @@ def refuse_order(gateway: Gateway, session: Session, fields: Fields) -> None:
 
 def tell_account_updates(gateway: Gateway, session: Session, rows: list[ValueRow]) -> None:
     """The value and portfolio rows that have changed since they were last sent, closed by the time."""
-    name = gateway.account.name
+    name = session.wants.account_updates
     out = bytearray()
     for row in rows:
         if _is_news(session, (6, row[0], row[2]), row[1]):
-            out += messages.values((6, 2), [row], (name,))
-    for marked in gateway.account.marked():
-        if _is_news(session, (7, marked.position.instrument.con_id), marked.mark):
-            out += messages.portfolio(name, marked)
+            out += messages.values(
+                (6, 2), [(row[0], name if row[0] == "AccountCode" else row[1], row[2])], (name,)
+            )
+    news = [
+        messages.portfolio(name, marked)
+        for marked in ([] if gateway.active.on("no-positions") else gateway.account.marked())
+        if _is_news(session, (7, marked.position.instrument.con_id), marked.mark)
+    ]
+    if gateway.active.on("duplicate-rows"):
+        news += reversed(news)
+    out += b"".join(news)
     if out:
         session.send(bytes(out) + frame(8, 1, f"{gateway.exchange_time():%H:%M}"))
 
 
 def tell_values(gateway: Gateway, session: Session, req_id: int, rows: list[ValueRow]) -> None:
     news = [row for row in rows if _is_news(session, (73, req_id, row[0], row[2]), row[1])]
-    session.send(messages.values((73, 1, req_id, gateway.account.name, ""), news))
+    session.send(messages.values((73, 1, req_id, session.wants.values[req_id], ""), news))
 
 
 def tell_summary(gateway: Gateway, session: Session, req_id: int, rows: list[ValueRow]) -> None:
@@ -165,7 +185,7 @@ def tell_summary(gateway: Gateway, session: Session, req_id: int, rows: list[Val
     ledger = {row[0] for row in rows if row[2] == "BASE"}
     news = [row for row in rows if _is_news(session, (63, req_id, row[0], row[2]), row[1])]
     totals = [row for row in news if row[0] in tags and row[2] != "BASE"]
-    session.send(messages.values((63, 1, req_id, gateway.account.name), totals))
+    session.send(messages.values((63, 1, req_id, session.account), totals))
     if "$LEDGER:ALL" in tags:
         rest = [row for row in news if row[0] in ledger and row[2]]
         session.send(messages.values((63, 1, req_id, "All"), rest))
@@ -174,8 +194,10 @@ def tell_summary(gateway: Gateway, session: Session, req_id: int, rows: list[Val
 def tell_pnl(gateway: Gateway, session: Session) -> None:
     """The day's, the unrealised and the realised P&L, of the account and of single positions."""
     figures = gateway.account.figures()
+    unset = gateway.active.on("unset-pnl")
     for req_id in session.wants.pnl:
-        session.send(frame(94, req_id, round(figures.daily, 2), round(figures.unrealized, 2), 0.0))
+        numbers = (round(figures.daily, 2), round(figures.unrealized, 2), 0.0)
+        session.send(frame(94, req_id, *((UNSET,) * 3 if unset else numbers)))
     if not session.wants.pnl_single:
         return
     marked = {row.position.instrument.con_id: row for row in gateway.account.marked()}
@@ -184,7 +206,15 @@ def tell_pnl(gateway: Gateway, session: Session) -> None:
             row = marked[con_id]
             daily = round(gateway.account.daily(row), 2)
             gain, value = round(row.unrealized, 2), round(row.value, 2)
-            session.send(frame(95, req_id, row.position.quantity, daily, gain, 0.0, value))
+            numbers = (daily, gain, 0.0)
+            session.send(
+                frame(95, req_id, row.position.quantity, *((UNSET,) * 3 if unset else numbers), value)
+            )
+
+
+def _named(session: Session, name: str) -> str:
+    """The account asked for; the client's first when none is named or it is not the client's."""
+    return name if name in session.accounts else session.account
 
 
 def _is_news(session: Session, key: tuple[object, ...], value: object) -> bool:
@@ -207,7 +237,7 @@ HANDLERS: dict[int, Handler] = {
     16: open_orders,
     17: managed_accounts,
     20: data_requests.historical_bars,
-    25: nothing,
+    25: data_requests.cancel_historical_bars,
     49: current_time,
     59: data_requests.market_data_type,
     61: positions,

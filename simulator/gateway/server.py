@@ -3,21 +3,23 @@
 `running_gateway` is the way in for tests; `python -m simulator.gateway` for everything else.
 """
 
-from collections import deque
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import anyio
-from anyio.abc import SocketAttribute, SocketStream
+from anyio.abc import SocketStream, TaskGroup
 
-from simulator.gateway import messages, requests
+from simulator.gateway import data_requests, distortions, fault_actions, messages, requests
 from simulator.gateway.account import Account
 from simulator.gateway.account_values import value_rows
+from simulator.gateway.door import Door
 from simulator.gateway.events import Crash, Event
+from simulator.gateway.faults import Active, Fault, parse_fault
 from simulator.gateway.lines import Line
 from simulator.gateway.protocol import ProtocolError, RequestError, fields_of, frame, negotiate
+from simulator.gateway.recorder import Received, Recorder
 from simulator.gateway.session import Session
 from simulator.gateway.world import World
 from simulator.trading_days import NEW_YORK
@@ -25,10 +27,16 @@ from simulator.trading_days import NEW_YORK
 _TURN_S = 0.25
 _OPTIONS_EVERY = 4  # turns: each option line is looked at once a second, each on its own turn
 _PNL_EVERY, _ACCOUNT_EVERY = 4, 12
-_RECORDED = 100_000
 _CRASH_VOLATILITY = 0.10  # log rise of all volatilities beyond what they answer to spot
 _UNKNOWN_MESSAGE = 505
 _UNREADABLE = 320
+_WARNED_RATE, _HIGHEST_RATE = 44, 50  # messages in a second
+_NEEDS_BROKER = {
+    "1100": frozenset({"1", "9", "20", "78"}),
+    "hmds": frozenset({"20"}),
+    "secdef": frozenset({"9", "78"}),
+}
+"""The requests that wait while the way to the broker, or to one of its farms, is down."""
 
 
 def system_clock() -> datetime:
@@ -46,27 +54,15 @@ class GatewayConfig:
     port: int = 0
     max_lines: int = 100
     events: tuple[Event, ...] = ()
+    faults: tuple[Fault, ...] = ()
     clock: Callable[[], datetime] = system_clock
-
-
-@dataclass(frozen=True, slots=True)
-class Received:
-    """One message from a client: when, from whom (None before START_API), and its fields."""
-
-    at: datetime
-    client_id: int | None
-    fields: tuple[str, ...]
-
-    @property
-    def message_id(self) -> str:
-        return self.fields[0] if self.fields else ""
 
 
 class Gateway:
     """A world with clients.
 
     `received` holds the newest messages from all clients, `violations` those among them that would trade. `port`
-    is set once it listens.
+    is set once it listens. How faults are begun and ended by hand is told in `simulator.gateway.faults`.
     """
 
     def __init__(self, config: GatewayConfig) -> None:
@@ -74,15 +70,31 @@ class Gateway:
         self.clock = config.clock
         self.world = World(config.positions, config.seed, config.clock())
         self.account = Account(self.world, config.seed)
-        self.port = 0
-        self.received: deque[Received] = deque(maxlen=_RECORDED)
-        self.violations: list[Received] = []
-        self.sessions: list[Session] = []
+        self.door = Door(config.host, config.port)
+        self.active = Active()
+        self.recorder = Recorder(frozenset(str(one) for one in requests.ORDER_MESSAGES))
+        self.connections: list[Session] = []
+        self.sessions: list[Session] = []  # the connections that have been greeted
+        self.next_id = 1
+        self._waiting: list[Fault] = []  # for a message from a client
+        self._tasks: TaskGroup | None = None
         self._crashes: list[Crash] = []
         self._touched: set[str] = set()
         self._fresh: list[tuple[Session, Line]] = []
         self._awake = anyio.Event()
         self._turn = 0
+
+    @property
+    def port(self) -> int:
+        return self.door.port
+
+    @property
+    def received(self) -> Sequence[Received]:
+        return self.recorder.received
+
+    @property
+    def violations(self) -> list[Received]:
+        return self.recorder.violations
 
     # -- hands ------------------------------------------------------------------------------------------------
 
@@ -114,6 +126,68 @@ class Gateway:
         for session in list(self.sessions):
             session.cut()
 
+    def begin(self, what: str | Fault) -> None:
+        """Begins a fault now, whatever its times say; it stays until `end`.
+
+        Raises:
+            ValueError: If the text is no fault.
+        """
+        fault = parse_fault(what) if isinstance(what, str) else what
+        if not fault.is_instant:
+            self.active.add(fault)
+        fault_actions.begin(self, fault)
+
+    def end(self, what: str | Fault) -> None:
+        """Ends a fault, or every fault of a kind; what is not on stays off."""
+        for fault in self.active.of(what) if isinstance(what, str) else [what]:
+            if self.active.remove(fault):
+                fault_actions.end(self, fault)
+
+    @contextmanager
+    def during(self, what: str | Fault) -> Iterator[Fault]:
+        """A fault for the length of the block."""
+        fault = parse_fault(what) if isinstance(what, str) else what
+        self.begin(fault)
+        try:
+            yield fault
+        finally:
+            self.end(fault)
+
+    def play(self, what: str | Fault) -> None:
+        """Begins and ends a fault at its times, counted from now."""
+        fault = parse_fault(what) if isinstance(what, str) else what
+        if fault.on is not None:
+            self._waiting.append(fault)
+        elif fault.at_s > 0:
+            self._task_group.start_soon(self._begin_later, fault)
+        else:
+            self._begin_for_its_time(fault)
+
+    def busiest_second(self, client_id: int | None = None) -> int:
+        """The most messages that a client (or any) has sent in any sliding second."""
+        return self.recorder.busiest_second(client_id)
+
+    def most_lines(self, client_id: int | None = None) -> int:
+        """The most lines that a client (or any) ever had open at once."""
+        return self.recorder.most_lines(client_id)
+
+    def open_history(self, client_id: int | None = None) -> int:
+        """How many historical requests wait for their answer, of all clients or of one."""
+        return sum(
+            len(session.history)
+            for session in self.sessions
+            if client_id is None or session.client_id == client_id
+        )
+
+    def most_history(self, client_id: int | None = None) -> int:
+        """The most historical requests that a client (or any) ever had open at once."""
+        return self.recorder.most_history(client_id)
+
+    @property
+    def max_lines(self) -> int:
+        """How many lines there may be; the fault `line-cap` changes it."""
+        return int(self.active.number("line-cap", self.config.max_lines))
+
     def open_lines(self, client_id: int | None = None) -> int:
         """How many market data lines are open, of all clients or of one."""
         return sum(
@@ -127,7 +201,10 @@ class Gateway:
 
     def open_line(self, session: Session, line: Line) -> None:
         """Adds a line; its first ticks go out in a turn that starts right away."""
+        line.since = anyio.current_time()
+        line.is_dead = self.is_farm_broken(line)
         session.wants.lines[line.req_id] = line
+        self.recorder.lines(session.client_id, len(session.wants.lines))
         if line.instrument.is_option:
             self.world.board.add([line.instrument])
         self._fresh.append((session, line))
@@ -135,19 +212,44 @@ class Gateway:
 
     # -- clients ----------------------------------------------------------------------------------------------
 
+    async def listen(self, tasks: TaskGroup) -> None:
+        """Lets clients in, and starts the faults that the config asks for."""
+        self._tasks = tasks
+        for fault in self.config.faults:
+            self.play(fault)
+        await tasks.start(self.door.run, self.attend, tasks)
+
+    def clients(self) -> list[Session]:
+        """The connections that have said who they are."""
+        return [session for session in self.sessions if session.client_id is not None]
+
+    def account_names(self) -> tuple[str, ...]:
+        """What a login finds."""
+        switched, second = self.active.args("account"), self.active.args("two-accounts")
+        return (*(switched or (self.account.name,)), *(second or ()))
+
+    def is_farm_broken(self, line: Line) -> bool:
+        """Whether the farm that a line's data come from is down."""
+        farm = "usopt" if line.instrument.is_option else "usfarm"
+        return any(not fault.args or farm in fault.args for fault in self.active.of("farm"))
+
     async def attend(self, stream: SocketStream) -> None:
         """Serves one connection from greeting to end."""
-        session = Session(stream)
+        session = Session(stream, self.active)
+        if any(not fault.args for fault in self.active.of("black-hole")):
+            session.block()
+        self.connections.append(session)
         async with stream, anyio.create_task_group() as tasks:
             tasks.start_soon(session.write)
             try:
-                await self._converse(session)
+                await self._converse(session, tasks)
             finally:
+                self.connections.remove(session)
                 if session in self.sessions:
                     self.sessions.remove(session)
                 tasks.cancel_scope.cancel()
 
-    async def _converse(self, session: Session) -> None:
+    async def _converse(self, session: Session, tasks: TaskGroup) -> None:
         async for payload in session.payloads():
             if session.version is None:
                 if not self._greet(session, payload):
@@ -155,12 +257,24 @@ class Gateway:
                 continue
             fields = fields_of(payload)
             self._record(session, fields)
-            if fields and fields[0] == "71" and self._is_id_taken(fields):
-                text = "Unable to connect as the client id is already in use. Retry with a unique client id."
-                session.send(messages.error(-1, 326, text))
-                session.finish()
+            self._trigger(fields)
+            if session.is_silent or not self._is_admitted(session, fields):
                 continue
+            delay = self.active.number("slow", 0.0)
+            if delay or session.late:
+                session.late.append((anyio.current_time() + delay, fields))
+                if len(session.late) == 1:
+                    tasks.start_soon(self._answer_late, session)
+            else:
+                self.answer(session, fields)
+
+    async def _answer_late(self, session: Session) -> None:
+        """Answers what waits, in order and each in its time, until nothing does."""
+        while session.late:
+            due, fields = session.late[0]
+            await anyio.sleep(due - anyio.current_time())
             self.answer(session, fields)
+            session.late.popleft()
 
     def _greet(self, session: Session, payload: bytes) -> bool:
         """Agrees on a version; False when there is none to agree on."""
@@ -168,12 +282,34 @@ class Gateway:
             session.version = negotiate(payload)
         except ProtocolError:
             return False
+        if self.active.on("no-greeting"):
+            session.is_silent = True
         self.sessions.append(session)
-        session.send(frame(session.version, f"{self.exchange_time():%Y%m%d %H:%M:%S} EST"))
+        told = int(self.active.number("old-server", session.version))
+        session.send(frame(told, f"{self.exchange_time():%Y%m%d %H:%M:%S} EST"))
+        return True
+
+    def _is_admitted(self, session: Session, fields: list[str]) -> bool:
+        """False for what is answered before it is read: a login refused, one historical request too many."""
+        if not fields:
+            return True
+        if fields[0] == "71" and self.active.on("no-start"):
+            session.is_silent = True
+            return False
+        if fields[0] == "71" and self._is_id_taken(fields):
+            text = "Unable to connect as the client id is already in use. Retry with a unique client id."
+            session.send(messages.error(-1, 326, text))
+            session.finish()
+            return False
+        if fields[0] == "20" and len(fields) > 1 and fields[1].isdecimal():
+            return data_requests.admit_history(self, session, fields)
         return True
 
     def answer(self, session: Session, fields: list[str]) -> None:
         """Dispatches one message; what is not understood gets an error notice."""
+        if fields and self._must_wait(fields[0]):
+            session.held.append(fields)
+            return
         try:
             handler = requests.HANDLERS.get(int(fields[0])) if fields else None
         except ValueError:
@@ -187,14 +323,76 @@ class Gateway:
             text = f"Error reading request. {problem}"
             session.send(messages.error(-1, _UNREADABLE, text))
 
+    def answer_held(self, message_ids: frozenset[str] | None = None) -> None:
+        """Answers the requests that wait for the broker; those with certain ids, or all that need not wait."""
+        for session in self.sessions:
+            held, session.held = session.held, []
+            for fields in held:
+                if message_ids is None or fields[0] in message_ids:
+                    self.answer(session, fields)
+                else:
+                    session.held.append(fields)
+
+    def _must_wait(self, message_id: str) -> bool:
+        if message_id in ("1", "9") and self.active.on("200"):
+            return False
+        return any(message_id in ids and self.active.on(kind) for kind, ids in _NEEDS_BROKER.items())
+
     def _record(self, session: Session, fields: list[str]) -> None:
-        entry = Received(self.clock(), session.client_id, tuple(fields))
-        self.received.append(entry)
-        if entry.message_id.isdecimal() and int(entry.message_id) in requests.ORDER_MESSAGES:
-            self.violations.append(entry)
+        now = anyio.current_time()
+        count = session.meter.count(now)
+        self.recorder.message(Received(self.clock(), session.client_id, tuple(fields)), count)
+        if self.active.on("rate-limit"):
+            self._police(session, count, now)
+
+    def _police(self, session: Session, count: int, now: float) -> None:
+        """Warns of a high rate, complains of one too high once a second, and cuts off who does not listen."""
+        if count == _WARNED_RATE:
+            text = f"Warning: Approaching max rate of {_HIGHEST_RATE} messages per second ({count})"
+            session.send(messages.error(-1, 0, text))
+        if count <= _HIGHEST_RATE or now < session.last_excess + 1.0:
+            return
+        session.last_excess = now
+        session.excesses += 1
+        numbers = f"max={_HIGHEST_RATE} rec={count} ({session.excesses})"
+        session.send(messages.error(-1, 100, f"Max rate of messages per second has been exceeded:{numbers}"))
+        if session.excesses >= self.active.number("rate-limit", 0):
+            session.finish()
+
+    def _trigger(self, fields: Sequence[str]) -> None:
+        """Begins the faults that wait for this message."""
+        for fault in [one for one in self._waiting if fields and fields[0] == str(one.on)]:
+            self._waiting.remove(fault)
+            self._begin_for_its_time(fault)
 
     def _is_id_taken(self, fields: Sequence[str]) -> bool:
-        return any(str(session.client_id) == fields[2] for session in self.sessions if len(fields) > 2)
+        if len(fields) < 3:
+            return False
+        refused = self.active.args("id-in-use")
+        if refused is not None and (not refused or fields[2] in refused):
+            return True
+        return any(str(session.client_id) == fields[2] for session in self.sessions)
+
+    # -- faults by the clock ------------------------------------------------------------------------------------
+
+    @property
+    def _task_group(self) -> TaskGroup:
+        assert self._tasks is not None, "faults are played while the gateway runs"
+        return self._tasks
+
+    async def _begin_later(self, fault: Fault) -> None:
+        await anyio.sleep(fault.at_s)
+        self._begin_for_its_time(fault)
+
+    def _begin_for_its_time(self, fault: Fault) -> None:
+        self.begin(fault)
+        if fault.lasts_s is not None:
+            self._task_group.start_soon(self._end_later, fault)
+
+    async def _end_later(self, fault: Fault) -> None:
+        assert fault.lasts_s is not None
+        await anyio.sleep(fault.lasts_s)
+        self.end(fault)
 
     # -- the market's turn --------------------------------------------------------------------------------------
 
@@ -224,6 +422,8 @@ class Gateway:
 
     def _advance(self) -> None:
         self._turn += 1
+        if any(not fault.args for fault in self.active.of("frozen")):
+            return
         now = self.clock().timestamp()
         self.world.market.step(now)
         for crash in self._crashes:
@@ -243,12 +443,17 @@ class Gateway:
         self.world.note_extremes()
         for session in self.sessions:
             for line in session.wants.lines.values():
-                if line.instrument.symbol in symbols and not line.instrument.is_option:
-                    session.send(line.news(self.world))
+                if line.symbol in symbols and not line.instrument.is_option:
+                    self._tell(session, line)
         self._touched |= symbols
         self._awake.set()
 
     def _publish(self) -> None:
+        if self.active.on("1100"):
+            return
+        for session in self.sessions:
+            if session.wants_positions and self.active.on("endless-positions"):
+                requests.tell_positions(self, session)
         for session in self.sessions:
             for line in session.wants.lines.values():
                 if not line.instrument.is_option or (self._turn + line.req_id) % _OPTIONS_EVERY == 0:
@@ -260,6 +465,8 @@ class Gateway:
 
     def _publish_fresh(self) -> None:
         """The first ticks of new lines, the end of snapshots, and the options of what has just jumped."""
+        if self.active.on("1100"):
+            return
         fresh, self._fresh = self._fresh, []
         for session, line in fresh:
             if session.wants.lines.get(line.req_id) is not line:
@@ -273,14 +480,19 @@ class Gateway:
         touched, self._touched = self._touched, set()
         for session in self.sessions if touched else ():
             for line in session.wants.lines.values():
-                if line.instrument.symbol in touched:
+                if line.symbol in touched:
                     self._tell(session, line)
 
     def _tell(self, session: Session, line: Line) -> bool:
         """Sends a line's news; False while its option came too late for this turn's prices."""
         if not self.world.is_priced(line.instrument):
             return False
-        session.send(line.news(self.world))
+        is_held = line.sent and self.active.on("frozen", line.symbol)
+        if line.is_dead or is_held or self.active.on("1100"):
+            return True
+        now, moment = anyio.current_time(), self.world.market.now
+        ticks = distortions.distorted(line.news(self.world), line, self.active, now, moment)
+        session.send(b"".join(frame(*tick) for tick in ticks))
         return True
 
     def _publish_pnl(self) -> None:
@@ -312,13 +524,12 @@ async def running_gateway(config: GatewayConfig | None = None) -> AsyncIterator[
         OSError: If the port can't be had.
     """
     gateway = Gateway(config or GatewayConfig())
-    listener = await anyio.create_tcp_listener(local_host=gateway.config.host, local_port=gateway.config.port)
-    gateway.port = listener.extra(SocketAttribute.local_port)  # noqa: S610 - not Django's
+    await gateway.door.bind()
     try:
-        async with listener, anyio.create_task_group() as tasks:
-            tasks.start_soon(listener.serve, gateway.attend)
-            tasks.start_soon(gateway.run)
+        async with anyio.create_task_group() as tasks:
             try:
+                await gateway.listen(tasks)
+                tasks.start_soon(gateway.run)
                 yield gateway
             finally:
                 tasks.cancel_scope.cancel()
