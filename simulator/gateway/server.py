@@ -272,7 +272,7 @@ class Gateway:
         """Answers what waits, in order and each in its time, until nothing does."""
         while session.late:
             due, fields = session.late[0]
-            await anyio.sleep(due - anyio.current_time())
+            await anyio.sleep_until(due)
             self.answer(session, fields)
             session.late.popleft()
 
