@@ -125,8 +125,13 @@ def _short_error(gateway: Gateway, fault: Fault) -> None:
 # -- the way to the broker --------------------------------------------------------------------------------------
 
 
-def _lose_broker(gateway: Gateway, fault: Fault) -> None:
+def tell_lost(gateway: Gateway) -> None:
+    """1100, which comes again and again while the broker is lost."""
     _notice(gateway, 1100, _LOST)
+
+
+def _lose_broker(gateway: Gateway, fault: Fault) -> None:
+    tell_lost(gateway)
 
 
 def _find_broker(gateway: Gateway, fault: Fault) -> None:
@@ -136,7 +141,7 @@ def _find_broker(gateway: Gateway, fault: Fault) -> None:
         _notice(gateway, 1101, _RESTORED + "data lost.")
     else:
         _notice(gateway, 1102, _RESTORED + "data maintained." + _FARMS_CONNECTED)
-    gateway.answer_held()
+    gateway.reception.answer_held()
 
 
 def _reset_port(gateway: Gateway, fault: Fault) -> None:
@@ -165,7 +170,7 @@ def _history_down(gateway: Gateway, fault: Fault) -> None:
 
 def _history_up(gateway: Gateway, fault: Fault) -> None:
     _notice(gateway, 2106, "HMDS data farm connection is OK:ushmds")
-    gateway.answer_held()
+    gateway.reception.answer_held()
 
 
 def _definitions_down(gateway: Gateway, fault: Fault) -> None:
@@ -174,11 +179,11 @@ def _definitions_down(gateway: Gateway, fault: Fault) -> None:
 
 def _definitions_up(gateway: Gateway, fault: Fault) -> None:
     _notice(gateway, 2158, "Sec-def data farm connection is OK:secdefil")
-    gateway.answer_held()
+    gateway.reception.answer_held()
 
 
 def _refuse_held(gateway: Gateway, fault: Fault) -> None:
-    gateway.answer_held(frozenset({"1", "9"}))
+    gateway.reception.answer_held(frozenset({"1", "9"}))
 
 
 # -- data and account -------------------------------------------------------------------------------------------

@@ -3,22 +3,24 @@
 `running_gateway` is the way in for tests; `python -m simulator.gateway` for everything else.
 """
 
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AbstractContextManager, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import anyio
-from anyio.abc import SocketStream, TaskGroup
+from anyio.abc import TaskGroup
 
-from simulator.gateway import data_requests, distortions, fault_actions, messages, requests
+from simulator.gateway import distortions, fault_actions, requests
 from simulator.gateway.account import Account
 from simulator.gateway.account_values import value_rows
 from simulator.gateway.door import Door
 from simulator.gateway.events import Crash, Event
-from simulator.gateway.faults import Active, Fault, parse_fault
+from simulator.gateway.fault_player import FaultPlayer
+from simulator.gateway.faults import Fault
 from simulator.gateway.lines import Line
-from simulator.gateway.protocol import ProtocolError, RequestError, fields_of, frame, negotiate
+from simulator.gateway.protocol import frame
+from simulator.gateway.reception import Reception
 from simulator.gateway.recorder import Received, Recorder
 from simulator.gateway.session import Session
 from simulator.gateway.world import World
@@ -26,17 +28,8 @@ from simulator.trading_days import NEW_YORK
 
 _TURN_S = 0.25
 _OPTIONS_EVERY = 4  # turns: each option line is looked at once a second, each on its own turn
-_PNL_EVERY, _ACCOUNT_EVERY = 4, 12
+_PNL_EVERY, _ACCOUNT_EVERY, _LOST_EVERY = 4, 12, 40
 _CRASH_VOLATILITY = 0.10  # log rise of all volatilities beyond what they answer to spot
-_UNKNOWN_MESSAGE = 505
-_UNREADABLE = 320
-_WARNED_RATE, _HIGHEST_RATE = 44, 50  # messages in a second
-_NEEDS_BROKER = {
-    "1100": frozenset({"1", "9", "20", "78"}),
-    "hmds": frozenset({"20"}),
-    "secdef": frozenset({"9", "78"}),
-}
-"""The requests that wait while the way to the broker, or to one of its farms, is down."""
 
 
 def system_clock() -> datetime:
@@ -71,13 +64,13 @@ class Gateway:
         self.world = World(config.positions, config.seed, config.clock())
         self.account = Account(self.world, config.seed)
         self.door = Door(config.host, config.port)
-        self.active = Active()
+        self.faults = FaultPlayer(self)
+        self.active = self.faults.active
         self.recorder = Recorder(frozenset(str(one) for one in requests.ORDER_MESSAGES))
         self.connections: list[Session] = []
         self.sessions: list[Session] = []  # the connections that have been greeted
         self.next_id = 1
-        self._waiting: list[Fault] = []  # for a message from a client
-        self._tasks: TaskGroup | None = None
+        self.reception = Reception(self)
         self._crashes: list[Crash] = []
         self._touched: set[str] = set()
         self._fresh: list[tuple[Session, Line]] = []
@@ -126,42 +119,21 @@ class Gateway:
         for session in list(self.sessions):
             session.cut()
 
-    def begin(self, what: str | Fault) -> None:
-        """Begins a fault now, whatever its times say; it stays until `end`.
-
-        Raises:
-            ValueError: If the text is no fault.
-        """
-        fault = parse_fault(what) if isinstance(what, str) else what
-        if not fault.is_instant:
-            self.active.add(fault)
-        fault_actions.begin(self, fault)
+    def begin(self, what: str | Fault) -> Fault:
+        """Begins a fault now. Raises ValueError for a text that is none."""
+        return self.faults.begin(what)
 
     def end(self, what: str | Fault) -> None:
-        """Ends a fault, or every fault of a kind; what is not on stays off."""
-        for fault in self.active.of(what) if isinstance(what, str) else [what]:
-            if self.active.remove(fault):
-                fault_actions.end(self, fault)
+        """Ends a fault, or every fault of a kind."""
+        self.faults.end(what)
 
-    @contextmanager
-    def during(self, what: str | Fault) -> Iterator[Fault]:
-        """A fault for the length of the block."""
-        fault = parse_fault(what) if isinstance(what, str) else what
-        self.begin(fault)
-        try:
-            yield fault
-        finally:
-            self.end(fault)
+    def during(self, what: str | Fault) -> AbstractContextManager[Fault]:
+        """A fault for the length of a block."""
+        return self.faults.during(what)
 
     def play(self, what: str | Fault) -> None:
         """Begins and ends a fault at its times, counted from now."""
-        fault = parse_fault(what) if isinstance(what, str) else what
-        if fault.on is not None:
-            self._waiting.append(fault)
-        elif fault.at_s > 0:
-            self._task_group.start_soon(self._begin_later, fault)
-        else:
-            self._begin_for_its_time(fault)
+        self.faults.play(what)
 
     def busiest_second(self, client_id: int | None = None) -> int:
         """The most messages that a client (or any) has sent in any sliding second."""
@@ -214,10 +186,10 @@ class Gateway:
 
     async def listen(self, tasks: TaskGroup) -> None:
         """Lets clients in, and starts the faults that the config asks for."""
-        self._tasks = tasks
+        self.faults.tasks = tasks
         for fault in self.config.faults:
             self.play(fault)
-        await tasks.start(self.door.run, self.attend, tasks)
+        await tasks.start(self.door.run, self.reception.attend, tasks)
 
     def clients(self) -> list[Session]:
         """The connections that have said who they are."""
@@ -232,167 +204,6 @@ class Gateway:
         """Whether the farm that a line's data come from is down."""
         farm = "usopt" if line.instrument.is_option else "usfarm"
         return any(not fault.args or farm in fault.args for fault in self.active.of("farm"))
-
-    async def attend(self, stream: SocketStream) -> None:
-        """Serves one connection from greeting to end."""
-        session = Session(stream, self.active)
-        if any(not fault.args for fault in self.active.of("black-hole")):
-            session.block()
-        self.connections.append(session)
-        async with stream, anyio.create_task_group() as tasks:
-            tasks.start_soon(session.write)
-            try:
-                await self._converse(session, tasks)
-            finally:
-                self.connections.remove(session)
-                if session in self.sessions:
-                    self.sessions.remove(session)
-                tasks.cancel_scope.cancel()
-
-    async def _converse(self, session: Session, tasks: TaskGroup) -> None:
-        async for payload in session.payloads():
-            if session.version is None:
-                if not self._greet(session, payload):
-                    return
-                continue
-            fields = fields_of(payload)
-            self._record(session, fields)
-            self._trigger(fields)
-            if session.is_silent or not self._is_admitted(session, fields):
-                continue
-            delay = self.active.number("slow", 0.0)
-            if delay or session.late:
-                session.late.append((anyio.current_time() + delay, fields))
-                if len(session.late) == 1:
-                    tasks.start_soon(self._answer_late, session)
-            else:
-                self.answer(session, fields)
-
-    async def _answer_late(self, session: Session) -> None:
-        """Answers what waits, in order and each in its time, until nothing does."""
-        while session.late:
-            due, fields = session.late[0]
-            await anyio.sleep_until(due)
-            self.answer(session, fields)
-            session.late.popleft()
-
-    def _greet(self, session: Session, payload: bytes) -> bool:
-        """Agrees on a version; False when there is none to agree on."""
-        try:
-            session.version = negotiate(payload)
-        except ProtocolError:
-            return False
-        if self.active.on("no-greeting"):
-            session.is_silent = True
-        self.sessions.append(session)
-        told = int(self.active.number("old-server", session.version))
-        session.send(frame(told, f"{self.exchange_time():%Y%m%d %H:%M:%S} EST"))
-        return True
-
-    def _is_admitted(self, session: Session, fields: list[str]) -> bool:
-        """False for what is answered before it is read: a login refused, one historical request too many."""
-        if not fields:
-            return True
-        if fields[0] == "71" and self.active.on("no-start"):
-            session.is_silent = True
-            return False
-        if fields[0] == "71" and self._is_id_taken(fields):
-            text = "Unable to connect as the client id is already in use. Retry with a unique client id."
-            session.send(messages.error(-1, 326, text))
-            session.finish()
-            return False
-        if fields[0] == "20" and len(fields) > 1 and fields[1].isdecimal():
-            return data_requests.admit_history(self, session, fields)
-        return True
-
-    def answer(self, session: Session, fields: list[str]) -> None:
-        """Dispatches one message; what is not understood gets an error notice."""
-        if fields and self._must_wait(fields[0]):
-            session.held.append(fields)
-            return
-        try:
-            handler = requests.HANDLERS.get(int(fields[0])) if fields else None
-        except ValueError:
-            handler = None
-        if handler is None:
-            session.send(messages.error(-1, _UNKNOWN_MESSAGE, "Fatal Error: Unknown message id."))
-            return
-        try:
-            handler(self, session, fields)
-        except (RequestError, IndexError, OverflowError) as problem:
-            text = f"Error reading request. {problem}"
-            session.send(messages.error(-1, _UNREADABLE, text))
-
-    def answer_held(self, message_ids: frozenset[str] | None = None) -> None:
-        """Answers the requests that wait for the broker; those with certain ids, or all that need not wait."""
-        for session in self.sessions:
-            held, session.held = session.held, []
-            for fields in held:
-                if message_ids is None or fields[0] in message_ids:
-                    self.answer(session, fields)
-                else:
-                    session.held.append(fields)
-
-    def _must_wait(self, message_id: str) -> bool:
-        if message_id in ("1", "9") and self.active.on("200"):
-            return False
-        return any(message_id in ids and self.active.on(kind) for kind, ids in _NEEDS_BROKER.items())
-
-    def _record(self, session: Session, fields: list[str]) -> None:
-        now = anyio.current_time()
-        count = session.meter.count(now)
-        self.recorder.message(Received(self.clock(), session.client_id, tuple(fields)), count)
-        if self.active.on("rate-limit"):
-            self._police(session, count, now)
-
-    def _police(self, session: Session, count: int, now: float) -> None:
-        """Warns of a high rate, complains of one too high once a second, and cuts off who does not listen."""
-        if count == _WARNED_RATE:
-            text = f"Warning: Approaching max rate of {_HIGHEST_RATE} messages per second ({count})"
-            session.send(messages.error(-1, 0, text))
-        if count <= _HIGHEST_RATE or now < session.last_excess + 1.0:
-            return
-        session.last_excess = now
-        session.excesses += 1
-        numbers = f"max={_HIGHEST_RATE} rec={count} ({session.excesses})"
-        session.send(messages.error(-1, 100, f"Max rate of messages per second has been exceeded:{numbers}"))
-        if session.excesses >= self.active.number("rate-limit", 0):
-            session.finish()
-
-    def _trigger(self, fields: Sequence[str]) -> None:
-        """Begins the faults that wait for this message."""
-        for fault in [one for one in self._waiting if fields and fields[0] == str(one.on)]:
-            self._waiting.remove(fault)
-            self._begin_for_its_time(fault)
-
-    def _is_id_taken(self, fields: Sequence[str]) -> bool:
-        if len(fields) < 3:
-            return False
-        refused = self.active.args("id-in-use")
-        if refused is not None and (not refused or fields[2] in refused):
-            return True
-        return any(str(session.client_id) == fields[2] for session in self.sessions)
-
-    # -- faults by the clock ------------------------------------------------------------------------------------
-
-    @property
-    def _task_group(self) -> TaskGroup:
-        assert self._tasks is not None, "faults are played while the gateway runs"
-        return self._tasks
-
-    async def _begin_later(self, fault: Fault) -> None:
-        await anyio.sleep(fault.at_s)
-        self._begin_for_its_time(fault)
-
-    def _begin_for_its_time(self, fault: Fault) -> None:
-        self.begin(fault)
-        if fault.lasts_s is not None:
-            self._task_group.start_soon(self._end_later, fault)
-
-    async def _end_later(self, fault: Fault) -> None:
-        assert fault.lasts_s is not None
-        await anyio.sleep(fault.lasts_s)
-        self.end(fault)
 
     # -- the market's turn --------------------------------------------------------------------------------------
 
@@ -450,6 +261,8 @@ class Gateway:
 
     def _publish(self) -> None:
         if self.active.on("1100"):
+            if self._turn % _LOST_EVERY == 0:
+                fault_actions.tell_lost(self)
             return
         for session in self.sessions:
             if session.wants_positions and self.active.on("endless-positions"):

@@ -46,7 +46,8 @@ class Session:
         self.summary_ids: set[int] = set()  # ever used: cancelling does not free one
         self.told: dict[tuple[object, ...], object] = {}  # last account rows sent, by subscription and key
         self.meter = Meter()
-        self.excesses, self.last_excess = 0, float("-inf")  # of the message rate
+        self.excesses = 0  # how often the message rate was too high
+        self.last_warning = self.last_excess = float("-inf")
         self.history: set[int] = set()  # open historical requests
         self.held: list[list[str]] = []  # requests that wait for the broker
         self.late: deque[tuple[float, list[str]]] = deque()  # requests that are answered late, and when

@@ -316,7 +316,8 @@ def test_a_black_hole_of_old_connections_lets_new_ones_in():
 def test_a_black_hole_stops_reading_so_that_the_sender_is_held_up():
     async def scene(gateway, peer):
         with gateway.during("black-hole"), anyio.move_on_after(1.0) as scope:
-            while True:
+            await peer.stream.send((0xFFFFFF).to_bytes(4, "big"))
+            for _ in range(15):  # of one frame: more than the buffers of two sockets hold
                 await peer.stream.send(b"\0" * 1_000_000)
         assert scope.cancelled_caught
 
@@ -348,12 +349,21 @@ def test_a_whole_login_passes_in_slices():
 
 def test_merged_messages_arrive_in_one_piece():
     async def scene(gateway, peer):
-        with gateway.during("merge=0.3"):
-            for _ in range(5):
-                await peer.send("49", "1")
-                await anyio.sleep(0.02)
-            data = await peer.stream.receive()
-        assert data.count(b"49\x001\0") == 5
+        pieces: list[bytes] = []
+
+        async def read() -> None:
+            while True:
+                pieces.append(await peer.stream.receive())
+
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(read)
+            with gateway.during("merge=0.3"):
+                for _ in range(5):
+                    await peer.send("49", "1")
+                    await anyio.sleep(0.02)
+                await until(lambda: pieces)
+            tasks.cancel_scope.cancel()
+        assert [piece.count(b"49\x001\0") for piece in pieces] == [5]
 
     bytewise(scene)
 
