@@ -25,6 +25,7 @@ from engine.model import (
 )
 
 PRICED = OPTION_KINDS | {Kind.STOCK, Kind.ETF}
+Days = tuple[tuple[date, float], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +81,10 @@ class Book:
         self._live: dict[str, _Live] = {}
         self._underlyings: dict[str, Underlying] = {}
         self._risks: dict[str, float] = {}
+        self._closes: dict[str, Days] = {}
+        self._iv_history: dict[str, Days] = {}
+        self._told_dividends: set[str] = set()
+        self._other_dividends: dict[str, tuple[Dividend, ...]] = {}
 
     @property
     def holdings(self) -> list[Holding]:
@@ -125,8 +130,17 @@ class Book:
     def set_underlying(self, symbol: str, kind: Kind) -> None:
         """Make sure that `symbol` is known, and as what."""
         known = self._underlyings.get(symbol)
-        self._underlyings[symbol] = (
-            Underlying(symbol, kind, spot=None) if known is None else replace(known, kind=kind)
+        self._underlyings[symbol] = self._new(symbol, kind) if known is None else replace(known, kind=kind)
+
+    def _new(self, symbol: str, kind: Kind) -> Underlying:
+        """An underlying with what was known of its past and its dividends before it was one."""
+        return Underlying(
+            symbol,
+            kind,
+            spot=None,
+            dividends=self._other_dividends.get(symbol, ()),
+            closes=self._closes.get(symbol),
+            iv_history=self._iv_history.get(symbol),
         )
 
     def set_spot(self, symbol: str, spot: float, mode: DataMode, at: datetime) -> None:
@@ -136,8 +150,31 @@ class Book:
         """The underlying's 30-day implied volatility, decimals per year."""
         self._change(symbol, iv30=iv30)
 
+    def set_closes(self, symbol: str, closes: Days) -> None:
+        """Daily closes, oldest first; kept for a symbol that is not an underlying yet."""
+        self._closes[symbol] = closes
+        self._change(symbol, closes=closes)
+
+    def set_iv_history(self, symbol: str, iv_history: Days) -> None:
+        """The 30-day implied volatility of each day, decimals per year, oldest first; kept as `set_closes` keeps."""
+        self._iv_history[symbol] = iv_history
+        self._change(symbol, iv_history=iv_history)
+
     def set_dividends(self, symbol: str, dividends: tuple[Dividend, ...]) -> None:
+        """Dividends as the broker tells them."""
+        self._told_dividends.add(symbol)
         self._change(symbol, dividends=dividends)
+
+    def set_other_dividends(self, symbol: str, dividends: tuple[Dividend, ...]) -> None:
+        """Dividends from elsewhere; they count until the broker tells its own."""
+        self._other_dividends[symbol] = dividends
+        if symbol not in self._told_dividends:
+            self._change(symbol, dividends=dividends)
+
+    @property
+    def told_dividends(self) -> frozenset[str]:
+        """The symbols whose dividends the broker has told."""
+        return frozenset(self._told_dividends)
 
     def set_forward(self, symbol: str, expiry: date, price: float) -> None:
         """The price of the listed future of that expiry."""
@@ -200,7 +237,7 @@ class Book:
             contract = live.holding.contract
             if contract.underlying not in underlyings:
                 kind = Kind.OTHER if contract.is_option else contract.kind
-                underlyings[contract.underlying] = Underlying(contract.underlying, kind, spot=None)
+                underlyings[contract.underlying] = self._new(contract.underlying, kind)
         return Snapshot(
             as_of=as_of,
             base_currency=self.base_currency,

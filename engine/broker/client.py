@@ -23,8 +23,12 @@ import anyio
 
 from engine.broker.facts import (
     AccountFact,
+    BarsFact,
     ContractFact,
+    DailyBar,
     DetailsFact,
+    End,
+    ExecutionFact,
     HoldingFact,
     ModelFact,
     Notice,
@@ -75,6 +79,8 @@ MOST_NOTICES: Final = 1000
 CLIENT_ID_IN_USE: Final = 326
 CAN_WAIT: Final = frozenset({"1", "2", "20", "25"})
 """Outgoing message types that others may pass: market data lines and history."""
+NOT_A_REFUSAL: Final = frozenset({*range(2100, 2200), 10167})
+"""Notices about a request that goes on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -350,6 +356,85 @@ class IbClient:
     def _on_account(self, _row: object) -> None:
         self._flag("account")
 
+    async def daily_bars(
+        self, contract: ContractFact, what: str, duration: str, timeout_s: float
+    ) -> BarsFact:
+        """Daily bars up to now, of regular trading hours; `what` and `duration` are the broker's words ('TRADES', '2 Y').
+
+        An empty answer of the library is "empty or refused": `end` tells them apart.
+        """
+        wanted = Contract(
+            conId=contract.con_id,
+            symbol=contract.symbol,
+            secType=str(contract.sec_type),
+            exchange=contract.exchange or "SMART",
+            currency=contract.currency,
+        )
+        client: Any = self._ib.client
+
+        def send(request_id: int) -> None:
+            client.reqHistoricalData(request_id, wanted, "", duration, "1 day", what, True, 1, False, [])
+
+        end, rows, refusal = await self._one_shot(send, timeout_s, client.cancelHistoricalData)
+        bars = tuple(bar for row in rows if (bar := _daily_bar(row)) is not None)
+        return BarsFact(end, bars, refusal, unreadable=len(rows) - len(bars))
+
+    async def executions(self, timeout_s: float) -> tuple[ExecutionFact, ...] | None:
+        """The fills of the day, each in its last correction; None where they are not known."""
+        client: Any = self._ib.client
+
+        def send(request_id: int) -> None:
+            client.reqExecutions(request_id, ib_insync.ExecutionFilter())
+
+        end, _, _ = await self._one_shot(send, timeout_s)
+        if end is not End.WHOLE:
+            return None
+        fills = sorted(
+            self._ib.fills(), key=lambda fill: fill.execution.execId
+        )  # later corrections come last
+        facts = (
+            _execution_fact(fill) for fill in fills if fill.contract.secType != "BAG"
+        )  # its legs are there
+        return tuple({fact.exec_id: fact for fact in facts if fact is not None}.values())
+
+    async def _one_shot(
+        self, send: Callable[[int], None], timeout_s: float, cancel: Callable[[int], None] | None = None
+    ) -> tuple[End, list[Any], Notice | None]:
+        """Ask once and wait for the end message, a refusal, the deadline or the end of the socket, whichever is first.
+
+        The library leaves some refused requests open for ever, so a refusal is taken from its notices. What is left open
+        at the gateway is called off with `cancel`.
+        """
+        refusals: list[Notice] = []
+        client, wrapper = self._ib.client, self._ib.wrapper
+
+        def heard(about: int, code: int, text: str, _contract: object) -> None:
+            if about == request_id and code not in NOT_A_REFUSAL:
+                refusals.append(Notice(about, code, text))
+                if not answer.done():
+                    answer.set_result([])
+
+        try:
+            request_id = client.getReqId()
+            answer: asyncio.Future[list[Any]] = wrapper.startReq(request_id)  # type: ignore[no-untyped-call]
+        except ConnectionError:
+            return End.LOST, [], None
+        self._ib.errorEvent += heard
+        end, rows = End.LATE, []
+        try:
+            send(request_id)
+            with anyio.move_on_after(timeout_s):
+                rows = await answer
+                end = End.REFUSED if refusals else End.WHOLE
+        except ConnectionError:
+            end = End.LOST
+        finally:
+            self._ib.errorEvent -= heard
+            wrapper._endReq(request_id)  # type: ignore[no-untyped-call]  # noqa: SLF001 - lets go of what was left open
+            if end is End.LATE and cancel is not None and self.connected:
+                cancel(request_id)
+        return (end, rows, None) if not refusals else (End.REFUSED, [], refusals[0])
+
 
 class _Garbled(logging.Handler):
     """Counts the messages that the library could not decode: it says so in its log and nowhere else."""
@@ -439,6 +524,34 @@ def _quote_fact(con_id: int, ticker: Ticker, ticks: set[int]) -> QuoteFact:
         mode=MODES.get(ticker.marketDataType, DataMode.LIVE),
         spoke=bool(ticks & BID_ASK_TICKS),
         traded=bool(ticks & LAST_TICKS),
+    )
+
+
+def _daily_bar(row: ib_insync.BarData) -> DailyBar | None:
+    numbers = [finite(value) for value in (row.open, row.high, row.low, row.close)]
+    if None in numbers:
+        return None
+    first, high, low, last = (number for number in numbers if number is not None)
+    return DailyBar(_as_day(row.date), first, high, low, last)
+
+
+def _execution_fact(fill: ib_insync.Fill) -> ExecutionFact | None:
+    """A fill in our words; None where it has no amount or price. The library writes an unset realised gain as 0."""
+    execution, report = fill.execution, fill.commissionReport
+    shares, paid = price(execution.shares), finite(execution.price)
+    if shares is None or paid is None:
+        return None
+    told = bool(report.execId)
+    return ExecutionFact(
+        exec_id=execution.execId.rpartition(".")[0] or execution.execId,
+        account=execution.acctNumber,
+        contract=contract_fact(fill.contract),
+        at=execution.time,
+        quantity=-shares if execution.side == "SLD" else shares,
+        price=paid,
+        commission=finite(report.commission) if told else None,
+        commission_currency=report.currency or None if told else None,
+        realized=finite(report.realizedPNL) or None if told else None,
     )
 
 

@@ -6,7 +6,7 @@ price, -2 for a Greek) have become None on the way in.
 
 import math
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from enum import StrEnum
 
 from engine.model import UNSET_ABOVE, DataMode, Right
@@ -126,6 +126,59 @@ class Notice:
     code: int
     text: str
     con_id: int | None = None
+
+
+class End(StrEnum):
+    """How a request ended: answered to its end, refused by the gateway, without an answer in time, or with the socket."""
+
+    WHOLE = "whole"
+    REFUSED = "refused"
+    LATE = "late"
+    LOST = "lost"
+
+
+@dataclass(frozen=True, slots=True)
+class DailyBar:
+    """One day of a series: prices per share in the contract's currency, or volatilities in decimals per year."""
+
+    day: date
+    open: float
+    high: float
+    low: float
+    close: float
+
+
+@dataclass(frozen=True, slots=True)
+class BarsFact:
+    """The answer to a request for daily bars, oldest first; `refusal` is the gateway's notice when it refused.
+
+    Bars with a price that is no number are not among them; `unreadable` counts those. Without `WHOLE` there
+    are none, and no bars mean unknown.
+    """
+
+    end: End
+    bars: tuple[DailyBar, ...] = ()
+    refusal: Notice | None = None
+    unreadable: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class ExecutionFact:
+    """A fill: `quantity` is negative for a sale, `price` per unit in the contract's currency.
+
+    `exec_id` is without the number of its correction: a corrected fill replaces the first one. `realized` is the broker's
+    realised gain, in `commission_currency`; None where it has told none.
+    """
+
+    exec_id: str
+    account: str
+    contract: ContractFact
+    at: datetime
+    quantity: float
+    price: float
+    commission: float | None
+    commission_currency: str | None
+    realized: float | None
 
 
 def finite(value: float | None) -> float | None:

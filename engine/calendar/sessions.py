@@ -1,15 +1,18 @@
 """Market hours: the exchange's sessions, with holidays and early closes, from pandas_market_calendars."""
 
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Final
 
+import pandas as pd
 import pandas_market_calendars
 
 from engine.errors import ConfigError
 
 LOOK_AHEAD: Final = timedelta(days=14)
 LOOK_BACK: Final = timedelta(days=2)
+LONGEST_GAP: Final = timedelta(days=14)
+"""No exchange rests longer between two sessions."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,5 +35,16 @@ class Sessions:
     def around(self, at: datetime) -> list[Session]:
         """The sessions from two days before `at` to two weeks after, in order."""
         table = self._calendar.schedule(start_date=(at - LOOK_BACK).date(), end_date=(at + LOOK_AHEAD).date())
-        opens, closes = (table[name].dt.tz_convert(UTC).to_list() for name in ("market_open", "market_close"))
-        return [Session(first, last) for first, last in zip(opens, closes, strict=True)]
+        return _sessions(table)
+
+    def last_closed(self, at: datetime) -> date:
+        """The trading day of the last session that had closed by `at`."""
+        table = self._calendar.schedule(start_date=(at - LONGEST_GAP).date(), end_date=at.date())
+        closed = table[table["market_close"] <= at]
+        last: date = closed.index[-1].date()
+        return last
+
+
+def _sessions(table: pd.DataFrame) -> list[Session]:
+    opens, closes = (table[name].dt.tz_convert(UTC).to_list() for name in ("market_open", "market_close"))
+    return [Session(first, last) for first, last in zip(opens, closes, strict=True)]

@@ -4,6 +4,8 @@ from engine.store.aio import AsyncStore
 from engine.store.records import (
     AlertRecord,
     Bar,
+    DividendSource,
+    Execution,
     Message,
     MessageKind,
     OutboxItem,
@@ -16,6 +18,8 @@ __all__ = [
     "AlertRecord",
     "AsyncStore",
     "Bar",
+    "DividendSource",
+    "Execution",
     "Message",
     "MessageKind",
     "OutboxItem",

@@ -10,7 +10,7 @@ from enum import IntEnum, StrEnum
 from types import MappingProxyType
 from typing import Any
 
-from engine.model import AlertState, Severity
+from engine.model import AlertState, Contract, Severity
 
 
 class MessageKind(StrEnum):
@@ -101,3 +101,29 @@ class Bar:
     high: float
     low: float
     close: float
+
+
+@dataclass(frozen=True, slots=True)
+class Execution:
+    """A fill: `quantity` is negative for a sale, `price` per unit in the contract's currency.
+
+    `commission` and `realized`, both in `commission_currency`, are None where the broker has told none.
+    """
+
+    id: str
+    account: str
+    con_id: int
+    contract: Contract
+    at: datetime
+    quantity: float
+    price: float
+    commission: float | None = None
+    commission_currency: str | None = None
+    realized: float | None = None
+
+
+class DividendSource(StrEnum):
+    """Who told of a dividend."""
+
+    BROKER = "broker"
+    YAHOO = "yahoo"

@@ -12,17 +12,17 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlmodel import Session, col, select
 
 from engine.errors import StoreError
-from engine.model import RateCurve, Snapshot
+from engine.model import Dividend, RateCurve, Snapshot
 from engine.results import RiskReport
 from engine.store import outbox, rows
 from engine.store.engines import as_store_error, is_sqlite, make_folder, open_reader, open_writer, parse_url
-from engine.store.records import AlertRecord, Bar, Message, OutboxItem, OutboxState
+from engine.store.records import AlertRecord, Bar, DividendSource, Execution, Message, OutboxItem, OutboxState
 from engine.store.schema import migrate
-from engine.store.tables import AlertRow, BarRow, RateRow, SnapshotRow
+from engine.store.tables import AlertRow, BarRow, DividendRow, ExecutionRow, RateRow, SnapshotRow
 
 
 class Store:
-    """Snapshots, scenario runs, bars, interest rates, alert states and the outbox.
+    """Snapshots, scenario runs, bars, fills, dividends, interest rates, alert states and the outbox.
 
     Writers wait for each other on a lock, readers wait for nobody. What the database refuses is a StoreError, and then nothing
     of that call is stored.
@@ -189,6 +189,75 @@ class Store:
             series = series.where(BarRow.day >= since)
         with self._read() as session:
             return [rows.bar(row) for row in session.exec(series)]
+
+    def newest_bars(self) -> dict[tuple[str, str], date]:
+        """The last stored day of each series, by (symbol, what)."""
+        newest = select(col(BarRow.symbol), col(BarRow.what), func.max(BarRow.day)).group_by(
+            col(BarRow.symbol), col(BarRow.what)
+        )
+        with self._read() as session:
+            return {(symbol, what): day for symbol, what, day in session.exec(newest)}
+
+    def closes(
+        self, what: str, since: date, symbol: str | None = None
+    ) -> dict[str, tuple[tuple[date, float], ...]]:
+        """The (day, close) pairs of one kind of series since a day, oldest first, by symbol: of one, or of all."""
+        pairs = (
+            select(col(BarRow.symbol), col(BarRow.day), col(BarRow.close))
+            .where(BarRow.what == what, BarRow.day >= since)
+            .order_by(col(BarRow.day))
+        )
+        if symbol is not None:
+            pairs = pairs.where(BarRow.symbol == symbol)
+        found: dict[str, list[tuple[date, float]]] = {}
+        with self._read() as session:
+            for name, day, close in session.exec(pairs):
+                found.setdefault(name, []).append((day, close))
+        return {name: tuple(days) for name, days in found.items()}
+
+    def put_executions(self, executions: Iterable[Execution]) -> None:
+        """Store fills; one that is already there is replaced, but keeps a commission and a gain that the new one lacks."""
+        with self._write("can't store the executions") as session:
+            for one in executions:
+                row, before = rows.execution_row(one), session.get(ExecutionRow, one.id)
+                if before is not None and row.commission is None:
+                    row.commission, row.commission_currency = before.commission, before.commission_currency
+                    row.realized = before.realized
+                session.merge(row)
+
+    def executions(self, since: datetime) -> list[Execution]:
+        """The fills at or after `since`, oldest first."""
+        wanted = (
+            select(ExecutionRow)
+            .where(ExecutionRow.at >= since)
+            .order_by(col(ExecutionRow.at), col(ExecutionRow.id))
+        )
+        with self._read() as session:
+            return [rows.execution(row) for row in session.exec(wanted)]
+
+    def put_dividends(
+        self, symbol: str, dividends: Iterable[Dividend], source: DividendSource, at: datetime
+    ) -> None:
+        """Store the dividends of `symbol` that are to come, as told `at`: they replace all with an ex-date from that day on."""
+        ahead = (DividendRow.symbol == symbol, DividendRow.ex_date >= at.date())
+        new = {one.ex_date: one.amount for one in dividends}
+        with self._write("can't store the dividends") as session:
+            session.connection().execute(delete(DividendRow).where(*ahead))  # type: ignore[arg-type]
+            for ex_date, amount in new.items():
+                session.merge(
+                    DividendRow(
+                        symbol=symbol, ex_date=ex_date, amount=amount, source=source.value, told_at=at
+                    )
+                )
+
+    def dividends(self, since: date) -> dict[str, tuple[Dividend, ...]]:
+        """The dividends with an ex-date from `since` on, earliest first, by symbol."""
+        wanted = select(DividendRow).where(DividendRow.ex_date >= since).order_by(col(DividendRow.ex_date))
+        found: dict[str, list[Dividend]] = {}
+        with self._read() as session:
+            for row in session.exec(wanted):
+                found.setdefault(row.symbol, []).append(Dividend(row.ex_date, row.amount))
+        return {symbol: tuple(each) for symbol, each in found.items()}
 
     def put_curve(self, curve: RateCurve) -> None:
         """Store a curve; one of the same currency and day is replaced whole."""

@@ -6,18 +6,19 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from engine.errors import SnapshotError, StoreError
-from engine.model import AlertState, RateCurve, Severity, Snapshot
+from engine.model import AlertState, Contract, Kind, RateCurve, Right, Settlement, Severity, Snapshot
 from engine.results import NamedPnl, ScenarioResult
 from engine.snapshot_file import dump_snapshot, load_snapshot
 from engine.store.records import (
     AlertRecord,
     Bar,
+    Execution,
     Message,
     MessageKind,
     OutboxItem,
     OutboxState,
 )
-from engine.store.tables import AlertRow, BarRow, OutboxRow, RateRow, RunRow, SnapshotRow
+from engine.store.tables import AlertRow, BarRow, ExecutionRow, OutboxRow, RateRow, RunRow, SnapshotRow
 
 
 def snapshot_row(snapshot: Snapshot) -> SnapshotRow:
@@ -122,6 +123,56 @@ def outbox_item(row: OutboxRow) -> OutboxItem:
 
 def bar(row: BarRow) -> Bar:
     return Bar(row.symbol, row.what, row.day, row.open, row.high, row.low, row.close)
+
+
+def execution_row(one: Execution) -> ExecutionRow:
+    contract = one.contract
+    return ExecutionRow(
+        id=one.id,
+        account=one.account,
+        con_id=one.con_id,
+        symbol=contract.symbol,
+        kind=contract.kind.value,
+        underlying=contract.underlying,
+        currency=contract.currency,
+        multiplier=contract.multiplier,
+        expiry=contract.expiry,
+        strike=contract.strike,
+        right=contract.right and contract.right.value,
+        settlement=contract.settlement.value,
+        at=one.at,
+        quantity=one.quantity,
+        price=one.price,
+        commission=one.commission,
+        commission_currency=one.commission_currency,
+        realized=one.realized,
+    )
+
+
+def execution(row: ExecutionRow) -> Execution:
+    contract = Contract(
+        symbol=row.symbol,
+        kind=Kind(row.kind),
+        underlying=row.underlying,
+        currency=row.currency,
+        multiplier=row.multiplier,
+        expiry=row.expiry,
+        strike=row.strike,
+        right=Right(row.right) if row.right else None,
+        settlement=Settlement(row.settlement),
+    )
+    return Execution(
+        id=row.id,
+        account=row.account,
+        con_id=row.con_id,
+        contract=contract,
+        at=row.at,
+        quantity=row.quantity,
+        price=row.price,
+        commission=row.commission,
+        commission_currency=row.commission_currency,
+        realized=row.realized,
+    )
 
 
 def rate_rows(curve: RateCurve) -> list[RateRow]:

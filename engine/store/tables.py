@@ -92,6 +92,53 @@ class RateRow(_Table, table=True):
     rate: float = Field(sa_type=Finite("rates.rate"))
 
 
+class ExecutionRow(_Table, table=True):
+    """A fill, in its last correction; a sale's quantity is negative."""
+
+    __tablename__ = "executions"
+    __table_args__ = (
+        CheckConstraint("quantity <> 0", name="quantity"),
+        CheckConstraint("\"right\" IN ('C', 'P')", name="right"),
+        CheckConstraint("settlement IN ('AM', 'PM')", name="settlement"),
+        Index(None, "at"),
+    )
+
+    id: str = Field(primary_key=True)
+    account: str
+    con_id: int = Field(sa_type=BigInteger)
+    symbol: str
+    kind: str
+    underlying: str
+    currency: str
+    multiplier: float = Field(sa_type=Finite("executions.multiplier"))
+    expiry: date | None = Field(default=None, sa_type=Date)
+    strike: float | None = Field(default=None, sa_type=Finite("executions.strike"))
+    right: str | None = None
+    settlement: str
+    at: datetime = Field(sa_type=UtcTime("executions.at"))
+    quantity: float = Field(sa_type=Finite("executions.quantity"))
+    price: float = Field(sa_type=Finite("executions.price"))
+    commission: float | None = Field(default=None, sa_type=Finite("executions.commission"))
+    commission_currency: str | None = None
+    realized: float | None = Field(default=None, sa_type=Finite("executions.realized"))
+
+
+class DividendRow(_Table, table=True):
+    """A dividend per share, in the share's currency: who told of it, and when."""
+
+    __tablename__ = "dividends"
+    __table_args__ = (
+        CheckConstraint("amount > 0", name="amount"),
+        CheckConstraint("source IN ('broker', 'yahoo')", name="source"),
+    )
+
+    symbol: str = Field(primary_key=True)
+    ex_date: date = Field(primary_key=True, sa_type=Date)
+    amount: float = Field(sa_type=Finite("dividends.amount"))
+    source: str
+    told_at: datetime = Field(sa_type=UtcTime("dividends.told_at"))
+
+
 class AlertRow(_Table, table=True):
     """The present state of each rule for each subject. `detail` is JSON."""
 
