@@ -16,9 +16,11 @@ from bot.chat import Chat
 from bot.clock import SystemClock
 from bot.config import Config
 from bot.desk import Desk
+from bot.dividends import Dividends, ask_yahoo
 from bot.gate import Gate
 from bot.handlers.context import Context
 from bot.health import Health
+from bot.history import StoredHistory
 from bot.outbox import Outbox
 from bot.pictures import Pictures
 from bot.rates import Rates
@@ -49,6 +51,10 @@ async def run_app(config: Config, token: SecretStr, on_ready: Callable[[], None]
         store = await parts.enter_async_context(AsyncStore.open(config.database.url))
         rates = Rates(book, store, clock, config.data.treasury_url)
         await rates.load()
+        archive = StoredHistory(book, store, clock, config.schedule.exchange)
+        await archive.load()
+        dividends = Dividends(book, store, clock, ask_yahoo if config.data.yahoo_dividends else None)
+        await dividends.load()
         renderer = await parts.enter_async_context(Renderer())
         context = Context(
             desk,
@@ -68,6 +74,7 @@ async def run_app(config: Config, token: SecretStr, on_ready: Callable[[], None]
             tasks.start_soon(_stop_on_signal, tasks.cancel_scope)
             tasks.start_soon(link.run)
             tasks.start_soon(rates.run)
+            tasks.start_soon(dividends.run)
             tasks.start_soon(outbox.run)
             tasks.start_soon(chat.watch)
             tasks.start_soon(_jobs, runner, watch, config)

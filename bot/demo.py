@@ -62,6 +62,7 @@ def demo_config(config: Config, world: World, folder: Path, cycle_s: float) -> C
                     "snapshot_interval": cycle_s,
                     "risk_free_rate": EMBEDDED_RATE,
                     "treasury_url": None,
+                    "yahoo_dividends": False,
                 }
             ),
         }

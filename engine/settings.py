@@ -134,6 +134,7 @@ class DataSettings(Section):
     allow_delayed: StrictBool = True
     risk_free_rate: Annotated[Number, Field(gt=-0.5, lt=1)] = 0.05
     treasury_url: Annotated[WebAddress | None, BeforeValidator(_none_if_empty)] = TREASURY_URL
+    yahoo_dividends: StrictBool = True
     default_iv: Annotated[Number, Field(gt=0.01, le=5)] = 0.30
 
 

@@ -73,7 +73,7 @@ async def program(
             telegram=TelegramSettings(allowed_users=allowed, allowed_chats=allowed, base_url=telegram.url),
             database=DatabaseSettings(url=f"sqlite:///{folder}/riskbot.sqlite3"),
             schedule=ScheduleSettings(always_open=True, refresh_interval=2.0),
-            data=DataSettings(snapshot_interval=cycle_s, treasury_url=treasury_url),
+            data=DataSettings(snapshot_interval=cycle_s, treasury_url=treasury_url, yahoo_dividends=False),
             alerts=AlertSettings(console=False),
         )
         ready = anyio.Event()

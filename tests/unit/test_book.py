@@ -157,3 +157,28 @@ def test_a_live_snapshot_comes_back_from_its_file(book):
     book.set_rates(RateCurve("USD", AS_OF.date(), ((1 / 12, 0.0371), (1.0, 0.0349))))
     snapshot = book.freeze(AS_OF)
     assert load_snapshot(dump_snapshot(snapshot)) == snapshot
+
+
+def test_the_past_of_a_symbol_is_there_once_it_is_an_underlying_and_changes_with_news(book):
+    closes, levels = ((date(2026, 7, 27), 638.0),), ((date(2026, 7, 27), 0.16),)
+    book.set_closes("QQQ", closes)
+    book.set_iv_history("QQQ", levels)
+    book.set_underlying("QQQ", Kind.ETF)
+    book.set_closes("SPY", closes)
+    underlyings = book.freeze(AS_OF).underlyings
+    assert (underlyings["QQQ"].closes, underlyings["QQQ"].iv_history) == (closes, levels)
+    assert (underlyings["SPY"].closes, underlyings["SPY"].iv_history) == (closes, None)
+
+
+def test_the_past_of_what_is_not_held_makes_no_underlying(book):
+    book.set_closes("XYZ", ((date(2026, 7, 27), 1.0),))
+    assert "XYZ" not in book.freeze(AS_OF).underlyings
+
+
+def test_other_dividends_count_until_the_broker_tells_its_own(book):
+    other, own = (Dividend(date(2026, 9, 18), 1.8),), (Dividend(date(2026, 9, 18), 1.9),)
+    book.set_other_dividends("SPY", other)
+    assert book.freeze(AS_OF).underlyings["SPY"].dividends == other and book.told_dividends == frozenset()
+    book.set_dividends("SPY", own)
+    book.set_other_dividends("SPY", other)
+    assert book.freeze(AS_OF).underlyings["SPY"].dividends == own and book.told_dividends == {"SPY"}

@@ -34,6 +34,13 @@ def migrated(path):
     engine.dispose()
 
 
+def execution_sql(quantity=1, right="NULL", settlement="'PM'", price=1):
+    return (
+        "INSERT INTO executions VALUES ('1', 'DU1', 1, 'SPY', 'STK', 'SPY', 'USD', 1, NULL, NULL, "
+        f"{right}, {settlement}, '2026-01-05', {quantity}, {price}, NULL, NULL, NULL)"
+    )
+
+
 def definitions(path):
     """Each table and index with the parts of its definition, order and spacing set aside."""
     database = sqlite3.connect(path)
@@ -151,6 +158,15 @@ def test_a_migration_that_fails_leaves_the_file_as_it_was(path):
         ("INSERT INTO rates VALUES ('USD', '2026-01-01', 1, 1)", "ck_rates_rate"),
         ("INSERT INTO rates VALUES ('USD', '2026-01-01', 1, -0.5)", "ck_rates_rate"),
         ("INSERT INTO rates VALUES ('USD', '2026-01-01', 1, NULL)", "NOT NULL.*rates.rate"),
+        (
+            "INSERT INTO dividends VALUES ('SPY', '2026-12-18', 0, 'yahoo', '2026-01-01')",
+            "ck_dividends_amount",
+        ),
+        ("INSERT INTO dividends VALUES ('SPY', '2026-12-18', 1, 'x', '2026-01-01')", "ck_dividends_source"),
+        (execution_sql(quantity=0), "ck_executions_quantity"),
+        (execution_sql(right="'X'"), "ck_executions_right"),
+        (execution_sql(settlement="'XX'"), "ck_executions_settlement"),
+        (execution_sql(price="NULL"), "NOT NULL.*executions.price"),
         ("INSERT INTO runs (snapshot_id, scenario, left_out) VALUES (99, 'Panic', 0)", "FOREIGN KEY"),
     ],
 )
