@@ -72,6 +72,7 @@ class History:
         self._timeout_s = timeout_s
         self._queue = Queue()
         self._loaded = False
+        self._trouble: str | None = None
         self._settled = anyio.Event()
 
     @asynccontextmanager
@@ -105,14 +106,21 @@ class History:
                 try:
                     found = await self._next(underlyings())
                 except RiskbotError as error:
-                    log.warning("history waits: %s", error)
+                    self._tell_once(str(error))
                 else:
+                    self._trouble = None
                     if isinstance(found, tuple):
                         tasks.start_soon(self._fetch, client, *found)
                         continue
                     wait = min(wait, found)
                 with anyio.move_on_after(wait):
                     await self._settled.wait()
+
+    def _tell_once(self, trouble: str) -> None:
+        """It is met at each look until it is over."""
+        if trouble != self._trouble:
+            log.warning("history waits: %s", trouble)
+        self._trouble = trouble
 
     async def _next(self, contracts: Mapping[str, ContractFact]) -> tuple[Ask, date] | float:
         """The next request with the day of the last finished session, or the seconds until there may be one."""

@@ -326,6 +326,23 @@ async def test_volatilities_out_of_scale_are_left_out_with_one_line(desk, answer
     assert [bar.close for bar in await desk.store.read(Store.bars, "SPY", IMPLIED)] == [0.17]
 
 
+async def test_trouble_that_lasts_is_told_once(desk, caplog):
+    real, looks = desk.archive.last_session, []
+
+    async def broken(at):
+        looks.append(at)
+        if len(looks) < 5:
+            await desk.store.write(Store.mark_dead, -1, "no such message")
+        return await real(at)
+
+    desk.archive.last_session = broken
+    with caplog.at_level(logging.WARNING, "engine.broker.history"):
+        async with desk.fetching(SPY):
+            await desk.stored(3)
+    said = [one.getMessage() for one in caplog.records if one.name == "engine.broker.history"]
+    assert len(said) == 1 and said[0].startswith("history waits: message -1 of the outbox")
+
+
 async def test_a_store_that_refuses_costs_a_later_try_and_nothing_else(desk, caplog):
     await forget(desk.store, "SPY", date.min)
     real, failing = desk.archive.keep_bars, [True]

@@ -23,6 +23,7 @@ from engine.broker.history_queue import (
     SAME_AFTER_S,
     TRADES,
     Ask,
+    Pacing,
     Queue,
     Series,
     Verdict,
@@ -230,6 +231,17 @@ def test_the_same_request_waits_fifteen_seconds():
     queue.failed(ask, refused(NO_DATA), 0.0)
     assert queue.pacing.wait_s(ask, 1.0) == SAME_AFTER_S - 1.0
     assert queue.pacing.wait_s(ask, SAME_AFTER_S) == 0.0
+
+
+def test_the_sixth_request_of_one_contract_waits_for_the_first_to_be_two_seconds_old():
+    pacing = Pacing()
+    asks = [Ask(Series("A", what), contract("A"), text) for text in ("2 Y", "5 D") for what in ALL]
+    for n, ask in enumerate(asks[:5]):
+        assert pacing.wait_s(ask, 0.1 * n) == 0.0
+        pacing.sent(ask, 0.1 * n)
+    assert pacing.wait_s(asks[5], 0.5) > 1.5
+    assert pacing.wait_s(Ask(Series("B", TRADES), contract("B"), "2 Y"), 0.5) == 0.0
+    assert pacing.wait_s(asks[5], 0.5 + pacing.wait_s(asks[5], 0.5)) == 0.0
 
 
 class PacingJudge:

@@ -116,3 +116,19 @@ def test_sessions_are_in_utc_and_in_order():
     found = Sessions("NYSE").around(datetime(2026, 11, 25, 12, tzinfo=UTC))
     assert found == sorted(found, key=lambda session: session.opens)
     assert all(session.opens.tzinfo is UTC and session.opens < session.closes for session in found)
+
+
+@pytest.mark.parametrize(
+    ("at", "day"),
+    [
+        ("2026-07-28 15:59:59", "2026-07-27"),
+        ("2026-07-28 16:00:00", "2026-07-28"),
+        ("2026-11-27 12:59:59", "2026-11-25"),  # a half-day after a holiday
+        ("2026-11-27 13:00:00", "2026-11-27"),
+        ("2026-01-20 10:00:00", "2026-01-16"),  # a Tuesday after a long weekend
+        ("2026-07-28 22:00:00", "2026-07-28"),  # the next day in UTC
+    ],
+)
+def test_the_last_closed_session_is_a_trading_day(at, day):
+    found = Sessions("NYSE").last_closed(new_york(at).astimezone(UTC))
+    assert found.isoformat() == day
