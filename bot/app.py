@@ -26,9 +26,9 @@ from bot.pictures import Pictures
 from bot.rates import Rates
 from bot.watch import Watch
 from engine.book import Book
-from engine.broker import Link
+from engine.broker import History, Link
 from engine.reports import Renderer
-from engine.store import AsyncStore
+from engine.store import AsyncStore, Store
 from scheduler import CloseJob, Job, MarketHours, Runner
 
 log = logging.getLogger(__name__)
@@ -45,16 +45,20 @@ async def run_app(config: Config, token: SecretStr, on_ready: Callable[[], None]
     gate = Gate(config.telegram)
     book = Book()
     hours = MarketHours(config.schedule)
-    link = Link(book, clock, config.ibkr, config.data, config.scenarios, is_open=hours.is_open)
-    desk = Desk(book, link, clock, config.engine)
     async with AsyncExitStack() as parts:
         store = await parts.enter_async_context(AsyncStore.open(config.database.url))
-        rates = Rates(book, store, clock, config.data.treasury_url)
-        await rates.load()
         archive = StoredHistory(book, store, clock, config.schedule.exchange)
         await archive.load()
         dividends = Dividends(book, store, clock, ask_yahoo if config.data.yahoo_dividends else None)
         await dividends.load()
+        history = History(book, archive, clock)
+        link = Link(
+            book, clock, config.ibkr, config.data, config.scenarios, is_open=hours.is_open, history=history
+        )
+        desk = Desk(book, link, clock, config.engine)
+        rates = Rates(book, store, clock, config.data.treasury_url)
+        await rates.load()
+        await desk.remember(await store.read(Store.latest_snapshot))
         renderer = await parts.enter_async_context(Renderer())
         context = Context(
             desk,

@@ -53,7 +53,9 @@ def _percent(pct: float) -> str:
 
 def foot(report: RiskReport, link: LinkState, now: datetime, zone: ZoneInfo) -> str:
     """The card's time, the age of its oldest price, and what is missing."""
-    lines = [f"as of {report.as_of.astimezone(zone):%H:%M:%S %Z}, {_oldest(report, now)}"]
+    local = report.as_of.astimezone(zone)
+    day = "" if local.date() == now.astimezone(zone).date() else f"{local:%d %b} "
+    lines = [f"as of {day}{local:%H:%M:%S %Z}, {_oldest(report, now)}"]
     if link.phase in {LinkPhase.LIVE, LinkPhase.DEGRADED}:
         lines += [f"⚠ {one.text}, since {clock(one.since, now, zone)}" for one in link.reasons if one.blinds]
     else:

@@ -10,7 +10,7 @@ import anyio.to_thread
 
 from engine.analysis import analyse, analyse_matrix, analyse_scenario
 from engine.book import Book
-from engine.broker import Link, LinkState
+from engine.broker import Link, LinkPhase, LinkState
 from engine.clock import Clock
 from engine.model import IvSource, RateCurve, Snapshot
 from engine.results import Matrix, PositionRisk, RiskReport, ScenarioResult
@@ -62,6 +62,13 @@ class Desk:
         """The dollar's interest rates; None where the configured rate stands in."""
         return self._book.curve(DOLLAR)
 
+    async def remember(self, snapshot: Snapshot | None) -> None:
+        """Take the last complete Snapshot of an earlier run: it answers until the account has arrived."""
+        if snapshot is not None:
+            started = self._clock.monotonic()
+            report = await anyio.to_thread.run_sync(analyse, snapshot, self._settings)
+            self._last_complete = View(snapshot, report, self._clock.monotonic() - started)
+
     async def view(self, *, fresh: bool = False) -> View:
         """The present view; a made one is shared for `data.cache_ttl` seconds unless a `fresh` one is asked for.
 
@@ -95,8 +102,12 @@ class Desk:
         if self._view is not None:
             return
         with anyio.move_on_after(FIRST_PRICES_WITHIN_S):
-            while not self._book.complete or self._book.awaits_prices:  # noqa: ASYNC110 - asked once, at the start
+            while self._is_coming_up():  # noqa: ASYNC110 - asked once, at the start
                 await anyio.sleep(LOOK_EVERY_S)
+
+    def _is_coming_up(self) -> bool:
+        down = self._link.state.phase is LinkPhase.DOWN
+        return not down and (not self._book.complete or self._book.awaits_prices)
 
     async def _make(self) -> View:
         started = self._clock.monotonic()

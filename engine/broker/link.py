@@ -15,6 +15,7 @@ import anyio
 
 from engine.book import Book
 from engine.broker.client import IbClient
+from engine.broker.history import History
 from engine.broker.session import IsOpen, Session
 from engine.broker.upstream import Reason
 from engine.clock import Clock
@@ -83,6 +84,7 @@ class Link:
 
     Args:
         is_open: whether quotes are to be expected at a time; silence is a fault only then.
+        history: fetched beside the live data, where it is given.
     """
 
     def __init__(
@@ -94,6 +96,7 @@ class Link:
         scenarios: ScenarioSettings,
         jitter: Callable[[], float] = random.random,
         is_open: IsOpen = always_open,
+        history: History | None = None,
     ) -> None:
         self._book = book
         self._clock = clock
@@ -102,6 +105,7 @@ class Link:
         self._scenarios = scenarios
         self._jitter = jitter
         self._is_open = is_open
+        self._history = history
         self._session: Session | None = None
         self._phase = LinkPhase.CONNECTING
         self._since = clock.now()
@@ -152,7 +156,14 @@ class Link:
             client = IbClient()
             try:
                 session = Session(
-                    client, self._book, self._clock, self._ibkr, self._data, self._scenarios, self._is_open
+                    client,
+                    self._book,
+                    self._clock,
+                    self._ibkr,
+                    self._data,
+                    self._scenarios,
+                    self._is_open,
+                    self._history,
                 )
                 if self._down_since is None:
                     self._enter(LinkPhase.SYNCING)

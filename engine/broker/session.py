@@ -12,6 +12,7 @@ import anyio
 from engine.book import Book
 from engine.broker.client import Changes, IbClient
 from engine.broker.facts import ContractFact, DetailsFact, HoldingFact, Notice, SecType
+from engine.broker.history import History
 from engine.broker.lines import UNDERLYING_TICKS, Line, Lines
 from engine.broker.translate import (
     AM_SETTLED_CLASSES,
@@ -68,8 +69,10 @@ class Session:
         data: DataSettings,
         scenarios: ScenarioSettings,
         is_open: IsOpen,
+        history: History | None = None,
     ) -> None:
         self._client = client
+        self._history = history
         self._book = book
         self._clock = clock
         self._ibkr = ibkr
@@ -151,6 +154,8 @@ class Session:
                 tasks.start_soon(self._take_turns)
                 tasks.start_soon(self._beat)
                 tasks.start_soon(self._watch_ages)
+                if self._history is not None:
+                    tasks.start_soon(self._history.run, self._client, lambda: self._underlying_of)
                 if not self._account:
                     tasks.start_soon(self._go_round_accounts)
         except* LinkDown as down:
