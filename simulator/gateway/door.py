@@ -20,7 +20,7 @@ class Door:
         self._host = host
         self._holds = 0
         self._opened = anyio.Event()
-        self._serving = anyio.CancelScope()
+        self._serving: anyio.CancelScope | None = None
         self._listener: MultiListener[SocketStream] | None = None
 
     async def bind(self) -> None:
@@ -31,7 +31,8 @@ class Door:
     def shut(self) -> None:
         """Closes the port within the turn of the loop: connections are refused. Holds add up."""
         self._holds += 1
-        self._serving.cancel()
+        if self._serving is not None:
+            self._serving.cancel()
 
     def open(self) -> None:
         """Takes one hold off; the port opens when none is left."""
