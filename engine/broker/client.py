@@ -108,7 +108,7 @@ class IbClient:
         self._lines: dict[int, Contract] = {}
         self._ended: list[str] = []
         self._id_taken = asyncio.Event()
-        self._garbled_before = _GARBLED.count
+        self._garbled = client.decoder.logger = _Counting(client.decoder.logger)
         self._spoken: dict[int, set[int]] = {}
         self._notices: deque[Notice] = deque(maxlen=MOST_NOTICES)
         self._portfolio: dict[int, PortfolioFact] = {}
@@ -170,12 +170,14 @@ class IbClient:
     def connected(self) -> bool:
         return bool(self._ib.isConnected())
 
-    @property
-    def complete(self) -> bool:
-        """Whether positions, and the values and portfolio of the account (of several: the values of each), have been heard to
-        their end since the login."""
-        values = self._ended.count("accountUpdateMultiEnd") >= len(self.accounts)
-        return "positionEnd" in self._ended and ("accountDownloadEnd" in self._ended or values)
+    def complete(self, account: str) -> bool:
+        """Whether positions, and the values and portfolio of `account` (empty: the values of each), have been heard to their
+        end since the login."""
+        if "positionEnd" not in self._ended:
+            return False
+        if account:
+            return "accountDownloadEnd" in self._ended
+        return self._ended.count("accountUpdateMultiEnd") >= len(self.accounts)
 
     @property
     def heard(self) -> int:
@@ -185,7 +187,7 @@ class IbClient:
     @property
     def garbled(self) -> int:
         """Messages since the login that could not be read."""
-        return _GARBLED.count - self._garbled_before
+        return self._garbled.count
 
     @property
     def backlog(self) -> int:
@@ -436,20 +438,24 @@ class IbClient:
         return (end, rows, None) if not refusals else (End.REFUSED, [], refusals[0])
 
 
-class _Garbled(logging.Handler):
-    """Counts the messages that the library could not decode: it says so in its log and nowhere else."""
+class _Counting(logging.LoggerAdapter[logging.Logger]):
+    """A logger that counts its errors: what the library can't decode it tells its log and nobody else."""
 
-    def __init__(self) -> None:
-        super().__init__(logging.ERROR)
+    def __init__(self, logger: logging.Logger) -> None:
+        super().__init__(logger)
         self.count = 0
 
-    def emit(self, record: logging.LogRecord) -> None:
-        if record.exc_info:
-            self.count += 1
+    def log(self, level: int, msg: object, *args: object, **kwargs: Any) -> None:
+        self.count += level >= logging.ERROR
+        super().log(level, msg, *args, **kwargs)
 
 
-_GARBLED: Final = _Garbled()
-logging.getLogger(f"{LIBRARY}.Decoder").addHandler(_GARBLED)
+def _worth_a_line(record: logging.LogRecord) -> bool:
+    """Ticks that were under way when their line was closed are no error."""
+    return "Unknown reqId" not in record.getMessage()
+
+
+logging.getLogger(f"{LIBRARY}.wrapper").addFilter(_worth_a_line)
 
 
 def _guard(send: Callable[[str], None]) -> Callable[[str | None], None]:

@@ -36,13 +36,17 @@ SOFT: Final = frozenset({10090, 10091, 10167})
 """Something is missing, but quotes flow."""
 NO_DEFINITION_AGAIN_S: Final = 600.0
 IMPAIRED_AGAIN_S: Final = 30.0
+PROBE_S: Final = 25.0
+"""One of the lines that a competing login took is asked for so soon; when it speaks, the others are."""
+FIRST_WORDS_S: Final = 2.0
+"""What a line says so soon after it was opened may be old."""
 AGAIN_S: Final = {**dict.fromkeys(NOT_SUBSCRIBED, 3600.0), COMPETING: 120.0, BAD_REQUEST: 3600.0}
 """Seconds until a refused contract is asked for again."""
 MARKS_INSTEAD: Final = "the portfolio's marks are used; riskbot asks again each hour"
 WORDS: Final = {
     **dict.fromkeys(NOT_SUBSCRIBED, ("no market data subscription", MARKS_INSTEAD)),
     NO_DEFINITION: ("the broker knows no such contract", "riskbot asks again each ten minutes"),
-    COMPETING: ("another login holds the market data", "riskbot asks again each two minutes"),
+    COMPETING: ("another login holds the market data", "riskbot asks for one of them again each half minute"),
     BAD_REQUEST: ("the gateway refuses the request", MARKS_INSTEAD),
     10090: ("part of the market data is not subscribed", "what comes is used"),
     10091: ("part of the market data is not subscribed", "what comes is used"),
@@ -102,7 +106,9 @@ class Lines:
         self._delayed = False
         self._wanted: dict[int, Line] = {}
         self._quotes: dict[int, Quote] = {}
+        self._opened: dict[int, float] = {}
         self._heard: dict[int, float] = {}
+        self._told: dict[int, tuple[float | None, ...]] = {}
         self._refused: dict[int, _Refusal] = {}
         self._soft: dict[int, _Refusal] = {}
         self._without_ticks: set[int] = set()
@@ -144,22 +150,26 @@ class Lines:
     def _open(self, line: Line, now: float) -> None:
         con_id = line.contract.con_id
         if con_id not in self._client.lines:
-            self._heard[con_id] = now
+            self._opened[con_id] = now
+            self._heard.setdefault(con_id, now)
             ticks = "" if con_id in self._without_ticks else line.generic_ticks
             self._client.subscribe(line.contract, ticks)
 
     def _close(self, con_id: int, *, refused: bool = False) -> None:
         self._client.unsubscribe(con_id, refused=refused)
         self._quotes.pop(con_id, None)
-        self._heard.pop(con_id, None)
+        for known in (self._opened, self._heard, self._told):
+            known.pop(con_id, None)
 
     def subscribe_again(self, con_ids: Iterable[int], now: float) -> None:
         """Close and open these lines: the broker may have forgotten them. How long they are silent goes on counting."""
         for con_id in set(con_ids) & self._client.lines:
-            heard = self._heard[con_id]
+            heard, told = self._heard[con_id], self._told.get(con_id)
             self._close(con_id)
             self._open(self._wanted[con_id], now)
             self._heard[con_id] = heard
+            if told is not None:
+                self._told[con_id] = told
 
     def silent(self, now: float, for_s: float) -> frozenset[int]:
         """con_ids of open lines that said nothing in the last `for_s` seconds."""
@@ -198,6 +208,11 @@ class Lines:
             self._refuse(con_id, code, at, now)
         elif code == NO_DEFINITION:
             self._refuse(con_id, code, at, now + (IMPAIRED_AGAIN_S if impaired else NO_DEFINITION_AGAIN_S))
+        elif code == COMPETING:
+            asking = any(
+                one.code == COMPETING and one.again_at <= now + PROBE_S for one in self._refused.values()
+            )
+            self._refuse(con_id, code, at, now + (AGAIN_S[code] if asking else PROBE_S))
         elif code in AGAIN_S:
             self._refuse(con_id, code, at, now + AGAIN_S[code])
         else:
@@ -240,14 +255,29 @@ class Lines:
         """Carry what the lines said into the Book."""
         for fact in facts:
             line = self._wanted.get(fact.con_id)
-            if line is not None and fact.con_id in self._heard:
+            if line is not None and fact.con_id in self._opened:
                 self._book.heard_at = at
-                self._heard[fact.con_id] = now
+                self._note_life(fact, now)
                 if fact.quoted:
                     self._rotation.quoted(fact.con_id, now)
+                    self._end_competition(now)
                 if fact.model is not None:
                     self._rotation.modelled(fact.con_id)
                 self._apply(line, fact, at)
+
+    def _note_life(self, fact: QuoteFact, now: float) -> None:
+        """A line lives when it speaks. The first words of a new one may be old: they count when they say something new."""
+        values = fact.bid, fact.ask, fact.last
+        is_new = values != self._told.get(fact.con_id)
+        self._told[fact.con_id] = values
+        if is_new or now - self._opened[fact.con_id] > FIRST_WORDS_S:
+            self._heard[fact.con_id] = now
+
+    def _end_competition(self, now: float) -> None:
+        """Quotes flow: what another login held back may be asked for again."""
+        for con_id, refusal in self._refused.items():
+            if refusal.code == COMPETING and refusal.again_at > now:
+                self._refused[con_id] = replace(refusal, again_at=now)
 
     def _apply(self, line: Line, fact: QuoteFact, at: datetime) -> None:
         before = self._quotes.get(fact.con_id, Quote())

@@ -105,7 +105,7 @@ class Session:
         named = "" if ibkr.account in {None, ALL} else str(ibkr.account)
         await self._client.connect(ibkr.host, ibkr.port, client_id, named, LOGIN_TIMEOUT_S)
         self._account = self._the_account()
-        if not self._client.complete:
+        if not self._client.complete(self._account):
             raise LinkDown("positions or account values did not arrive whole")
 
     def _the_account(self) -> str:
@@ -158,8 +158,8 @@ class Session:
                     tasks.start_soon(self._history.run, self._client, lambda: self._underlying_of)
                 if not self._account:
                     tasks.start_soon(self._go_round_accounts)
-        except* LinkDown as down:
-            raise LinkDown(str(down.exceptions[0])) from None
+        except* LinkDown as several:
+            raise LinkDown(str(_first(several))) from None
 
     async def _listen(self) -> None:
         while True:
@@ -400,6 +400,12 @@ class Session:
             for future in futures:
                 if future.expiry is not None and (symbol, future.expiry) in option_days:
                     yield Line(future, forward_of=(symbol, future.expiry))
+
+
+def _first(group: BaseExceptionGroup[LinkDown]) -> BaseException:
+    """The first failure inside, however deep."""
+    inner = group.exceptions[0]
+    return _first(inner) if isinstance(inner, BaseExceptionGroup) else inner
 
 
 def _is_am_settled(contract: ContractFact) -> bool:

@@ -119,7 +119,7 @@ class Upstream:
                 self._competing = None
             else:
                 text = "another login of this user holds the market data"
-                does = "riskbot asks again each two minutes; the portfolio's marks are used meanwhile"
+                does = "riskbot asks again each half minute; the portfolio's marks are used meanwhile"
                 found.append(Reason(text, self._competing, does, blinds=True))
         if self._taken is not None and now - self._taken <= TOLD_FOR:
             text = "another program took over the account's updates"
