@@ -6,6 +6,7 @@ which cost no line.
 """
 
 import logging
+import math
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
@@ -126,15 +127,16 @@ class Lines:
             self._close(con_id)
 
     def turn(self, at: datetime, now: float) -> None:
-        """Open and close lines: what is not an option always, the options by turns."""
+        """Open and close lines: what is not an option always, as far as the lines go, the rest by turns."""
         for con_id, refusal in list(self._refused.items()):
             if now >= refusal.again_at:
                 del self._refused[con_id]
         usable = [line for con_id, line in self._wanted.items() if con_id not in self._refused]
         fixed = sorted((line for line in usable if not line.takes_turns), key=lambda line: line.rank)
         options = [line for line in usable if line.takes_turns]
-        fixed = fixed[: self._most - 1 if options else self._most]
-        self._rotation.want(self._turn_of(line, at) for line in options)
+        most = self._most if len(usable) <= self._most else self._most - 1
+        fixed, others = fixed[:most], [*fixed[most:], *options]
+        self._rotation.want(self._turn_of(line, at) for line in others)
         plan = self._rotation.plan(self._most - len(fixed), now)
         for con_id in plan.close:
             self._close(con_id)
@@ -142,6 +144,8 @@ class Lines:
             self._open(line, now)
 
     def _turn_of(self, line: Line, at: datetime) -> Turn:
+        if not line.takes_turns:
+            return Turn(line.contract.con_id, math.inf)
         expiry = line.contract.expiry
         days = None if expiry is None else (expiry - at.date()).days
         risk = max((self._book.risk_of(position_id) for position_id in line.position_ids), default=0.0)
@@ -261,7 +265,7 @@ class Lines:
                 if fact.quoted:
                     self._rotation.quoted(fact.con_id, now)
                     self._end_competition(now)
-                if fact.model is not None:
+                if fact.model is not None or not line.takes_turns:
                     self._rotation.modelled(fact.con_id)
                 self._apply(line, fact, at)
 

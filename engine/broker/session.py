@@ -16,6 +16,7 @@ from engine.broker.history import History
 from engine.broker.lines import UNDERLYING_TICKS, Line, Lines
 from engine.broker.translate import (
     AM_SETTLED_CLASSES,
+    AccountFigures,
     account_figures,
     added_up,
     holding,
@@ -133,8 +134,9 @@ class Session:
         """Take positions and account, and find out what they are on: from now on the Book is whole.
 
         Raises:
-            LinkDown: If the socket is lost meanwhile.
+            LinkDown: If the socket is lost meanwhile, or positions are missing that the account's totals show.
         """
+        self._refuse_a_hollow_account()
         await self._sync_positions()
         self._take_account()
         if not self._client.connected:
@@ -292,9 +294,20 @@ class Session:
             case None:
                 pass
 
-    def _take_account(self) -> None:
+    def _refuse_a_hollow_account(self) -> None:
+        """No positions beside totals that show some, or that show nothing where there were some, is no empty account (D10)."""
+        if self._client.holdings(self._account):
+            return
+        gross = self._figures().gross_position
+        if gross or (gross is None and self._book.holdings):
+            raise LinkDown("the account's totals show positions, but none arrived")
+
+    def _figures(self) -> AccountFigures:
         accounts = [self._account] if self._account else list(self._client.accounts)
-        figures = added_up([account_figures(self._client.account_values(one)) for one in accounts])
+        return added_up([account_figures(self._client.account_values(one)) for one in accounts])
+
+    def _take_account(self) -> None:
+        figures = self._figures()
         self._book.base_currency = figures.base_currency
         self._book.set_account(figures.net_liquidation, figures.account, figures.fx)
 

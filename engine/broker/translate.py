@@ -29,12 +29,14 @@ COST_INCLUDES_MULTIPLIER: Final = frozenset({SecType.OPTION, SecType.FUTURE, Sec
 
 @dataclass(frozen=True, slots=True)
 class AccountFigures:
-    """The account in base currency, and what one unit of each other currency is worth in it."""
+    """The account in base currency, and what one unit of each other currency is worth in it; `gross_position` is the size of
+    all that is held."""
 
     base_currency: str
     net_liquidation: float | None
     account: Account
     fx: Mapping[str, float]
+    gross_position: float | None = None
 
 
 def holding(fact: HoldingFact, real_expiries: Mapping[int, date]) -> Holding:
@@ -99,7 +101,7 @@ def account_figures(rows: Iterable[AccountFact]) -> AccountFigures:
         maintenance_margin=amounts.get("MaintMarginReq"),
         excess_liquidity=amounts.get("ExcessLiquidity"),
     )
-    return AccountFigures(base, amounts.get("NetLiquidation"), account, fx)
+    return AccountFigures(base, amounts.get("NetLiquidation"), account, fx, amounts.get("GrossPositionValue"))
 
 
 def added_up(several: Sequence[AccountFigures]) -> AccountFigures:
@@ -129,6 +131,7 @@ def added_up(several: Sequence[AccountFigures]) -> AccountFigures:
         net_liquidation=total(one.net_liquidation for one in several),
         account=Account(**{name: total(getattr(one.account, name) for one in several) for name in fields}),
         fx=fx,
+        gross_position=total(one.gross_position for one in several),
     )
 
 

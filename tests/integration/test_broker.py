@@ -5,6 +5,7 @@ import pytest
 
 from engine.broker import LinkPhase
 from engine.broker.client import IbClient
+from engine.broker.client import ib_insync as library
 from engine.errors import LinkDown, TradingForbidden
 from engine.model import IvSource, Kind
 from simulator.gateway import GatewayConfig, running_gateway
@@ -113,16 +114,12 @@ async def test_no_order_message_can_leave(order_message):
 
 
 async def test_the_library_own_order_call_is_stopped_before_the_socket():
-    import ib_insync
-
     async with running_gateway(GatewayConfig()) as gateway:
         client = IbClient()
         await client.connect("127.0.0.1", gateway.port, 1, "", 4.0)
         try:
             with pytest.raises(TradingForbidden):
-                client._ib.placeOrder(
-                    ib_insync.Stock("AAPL", "SMART", "USD"), ib_insync.MarketOrder("BUY", 1)
-                )
+                client._ib.placeOrder(library.Stock("AAPL", "SMART", "USD"), library.MarketOrder("BUY", 1))
         finally:
             client.disconnect()
         assert gateway.violations == []

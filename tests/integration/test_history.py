@@ -416,13 +416,17 @@ FILL = (
 PUT = (756_733, "SPY", "OPT", "20261218", 640.0, "P", "100", "SMART", "USD", "SPY   261218P00640000", "SPY")
 
 
+NEWER = {False: (), True: (0,)}
+"""What a newer client expects behind a fill: whether its price may be revised."""
+
+
 def fills(*rows, commission=True):
     """A handler of requests for executions: (contract, fill) rows, each with its commission."""
 
     def handle(gateway, session, fields):
         request_id = number(fields[2])
         for contract, fill in rows:
-            session.send(frame(11, request_id, 5, *contract, *fill))
+            session.send(frame(11, request_id, 5, *contract, *fill, *NEWER[session.version >= 178]))
             if commission:
                 session.send(frame(59, 1, fill[0], 10.4, "USD", 120.0, "", ""))
         session.send(frame(55, 1, request_id))
