@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 import anyio
 import numpy as np
 
-from benchmarks import peers, pricing
+from benchmarks import peers, pricing, storm
 from benchmarks.live import first_answer_s, load_s, tick_to_answer_s
 from engine.analysis import analyse
 from engine.marks import mark_book
@@ -72,6 +72,7 @@ def main() -> int:
         statistics.median(first_answer_s() for _ in range(3)),
         "bar: 10000 ms",
     )
+    storm.main()
     print("\npricing alone:")
     pricing.main()
     print("\nbeside peers, same contracts, one run:")
