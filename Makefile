@@ -74,7 +74,7 @@ test-paper: dev
 
 # A thousand faults against a live link, with its real patience: hours.
 soak: kernels
-	@RISKBOT_SOAK_FAULTS=$(or $(FAULTS),1000) $(BIN)/python -m pytest -n0 -s --timeout=0 tests/soak
+	@RISKBOT_SOAK_FAULTS=$(or $(FAULTS),1000) $(BIN)/python -m pytest -n0 -s -p no:logging --timeout=0 tests/soak
 
 quick: kernels
 	@$(BIN)/python -m pytest -n auto --dist worksteal -m "not slow"

@@ -81,6 +81,7 @@ async def run_app(config: Config, token: SecretStr, on_ready: Callable[[], None]
             tasks.start_soon(dividends.run)
             tasks.start_soon(outbox.run)
             tasks.start_soon(chat.watch)
+            tasks.start_soon(watch.follow_link, hours)
             tasks.start_soon(_jobs, runner, watch, config)
             on_ready()
 

@@ -2,9 +2,14 @@
 (D12)."""
 
 import logging
+from datetime import datetime, timedelta
+from html import escape
 from typing import Final
 
+import anyio
+
 from bot.alert_text import alert_replies
+from bot.cards import clock
 from bot.delivery import plain
 from bot.desk import Desk, View
 from bot.gate import Gate
@@ -16,8 +21,14 @@ from engine.alerts import AlertStatus, Transition, advance, portfolio_loss
 from engine.clock import Clock
 from engine.model import AlertState, Severity
 from engine.store import AlertRecord, AsyncStore, Message, MessageKind, Priority, Store
+from scheduler import MarketHours
 
 log = logging.getLogger(__name__)
+
+LINK_LOOK_S: Final = 2.0
+BLIND_TOLD_AFTER: Final = timedelta(seconds=60)
+"""An outage shorter than this is nobody's business."""
+BEFORE_THE_OPEN: Final = timedelta(hours=1)
 
 PRIORITIES: Final = {
     Severity.CRITICAL: Priority.CRITICAL,
@@ -81,6 +92,35 @@ class Watch:
         """Why what is seen is not the present, None where it is."""
         return self._desk.link_state.blind
 
+    async def follow_link(self, hours: MarketHours) -> None:
+        """Say once when the link has been blind for a while in or shortly before market hours, and once when it sees again.
+
+        The hour of the broker's own restarts is not the time to say so; a login that does not come back after it is.
+        """
+        told: datetime | None = None
+        while True:
+            await anyio.sleep(LINK_LOOK_S)
+            state, now = self._desk.link_state, self._clock.now()
+            since = state.blind_since
+            if state.blind is None:
+                if told is not None:
+                    minutes = (now - told).total_seconds() / 60.0
+                    await self._say_of_link(f"🟢 the link is back after {minutes:.0f} min", f"back:{told}")
+                told = None
+                continue
+            lasting = since is not None and now - since >= BLIND_TOLD_AFTER and not state.expected
+            if told is None and lasting and await _quotes_matter(hours, now):
+                told = since
+                when = "?" if since is None else clock(since, now, self._context.zone)
+                words = f"⚪ blind since {when}: {state.blind}. Rules are UNKNOWN; riskbot keeps trying. /status has more"
+                await self._say_of_link(words, f"blind:{since}")
+
+    async def _say_of_link(self, words: str, key: str) -> None:
+        if self._enabled:
+            if self._console:
+                print(f"alert: {words}", flush=True)
+            await self._tell(f"link:{key}"[:200], MessageKind.ALERT, [Reply(escape(words))], Priority.ALERT)
+
     async def end_of_day(self) -> None:
         """The day's message to every chat, once per date."""
         view = await self._desk.view(fresh=True)
@@ -95,7 +135,7 @@ class Watch:
         health.failures += 1
         health.last_failure = line
         key = f"failed:{line}:{self._clock.now():%Y-%m-%dT%H}"
-        reply = Reply("⚠ " + line.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;"))
+        reply = Reply("⚠ " + escape(line, quote=False))
         await self._tell(key[:200], MessageKind.ALERT, [reply], Priority.ALERT)
 
     def _messages(self, transitions: list[Transition], view: View) -> list[Message]:
@@ -117,6 +157,11 @@ class Watch:
         waiting = messages(key, self._gate.chats, kind, replies, priority, self._clock)
         await self._store.write(Store.enqueue, waiting)
         self._outbox.poke()
+
+
+async def _quotes_matter(hours: MarketHours, now: datetime) -> bool:
+    """Whether the market is open, or is about to open."""
+    return await hours.is_open(now) or await hours.is_open(now + BEFORE_THE_OPEN)
 
 
 def _first_line(reply: Reply) -> str:

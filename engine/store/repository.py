@@ -4,6 +4,7 @@ import sqlite3
 import threading
 from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager, suppress
+from dataclasses import replace
 from datetime import date, datetime
 from typing import Self
 
@@ -75,10 +76,12 @@ class Store:
         """Store a cycle whole: the snapshot, a run per scenario of `report`, the alerts' new states and the messages they
         cause.
 
+        The years of closes and volatilities stay out of the stored snapshot: they are in the bars.
+
         Returns:
             The id of the stored snapshot.
         """
-        row = rows.snapshot_row(snapshot)
+        row = rows.snapshot_row(_without_years(snapshot))
         with self._write("can't save the cycle") as session:
             session.add(row)
             session.flush()
@@ -301,6 +304,13 @@ class Store:
         # What can't be folded into the file now, on a full disk say, is read from the log by the next open.
         with suppress(sqlite3.Error, SQLAlchemyError), closing(self._writer.raw_connection()) as connection:
             connection.driver_connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")  # type: ignore[union-attr]
+
+
+def _without_years(snapshot: Snapshot) -> Snapshot:
+    brief = {
+        symbol: replace(one, closes=None, iv_history=None) for symbol, one in snapshot.underlyings.items()
+    }
+    return replace(snapshot, underlyings=brief)
 
 
 def _put_alerts(session: Session, alerts: Iterable[AlertRecord]) -> None:

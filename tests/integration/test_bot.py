@@ -3,11 +3,13 @@
 import sqlite3
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 
 import anyio
 import pytest
 from pydantic import SecretStr
 
+from bot import watch
 from bot.app import run_app
 from bot.config import Config, TelegramSettings
 from engine.errors import ConfigError
@@ -15,6 +17,7 @@ from engine.settings import AlertSettings, DatabaseSettings, DataSettings, IbkrS
 from engine.store import Store
 from scheduler import ScheduleSettings
 from simulator.gateway import Gateway, GatewayConfig, running_gateway
+from simulator.gateway.faults import parse_fault
 from simulator.telegram import SimulatedTelegram, TelegramConfig, running_telegram
 from tests.integration.treasury_server import running_treasury, table
 from tests.integration.waiting import until
@@ -62,10 +65,15 @@ class Program:
 
 @asynccontextmanager
 async def program(
-    folder, *, cycle_s: float = 3600.0, allowed: tuple[int, ...] = (OWNER,), treasury_url: str | None = None
+    folder,
+    *,
+    cycle_s: float = 3600.0,
+    allowed: tuple[int, ...] = (OWNER,),
+    treasury_url: str | None = None,
+    faults: tuple[str, ...] = (),
 ):
     async with (
-        running_gateway(GatewayConfig(seed=7)) as gateway,
+        running_gateway(GatewayConfig(seed=7, faults=tuple(map(parse_fault, faults)))) as gateway,
         running_telegram(TelegramConfig()) as telegram,
     ):
         config = Config(
@@ -248,3 +256,27 @@ async def test_an_empty_list_of_users_refuses_to_start(tmp_path):
     config = Config(database=DatabaseSettings(url=f"sqlite:///{tmp_path}/riskbot.sqlite3"))
     with pytest.raises(ConfigError, match="an empty list lets nobody in"):
         await run_app(config, SecretStr("1:a"), lambda: None)
+
+
+async def test_an_outage_is_told_once_and_its_end_too(tmp_path, monkeypatch):
+    monkeypatch.setattr(watch, "BLIND_TOLD_AFTER", timedelta(seconds=3))
+    monkeypatch.setattr(watch, "LINK_LOOK_S", 0.2)
+    async with program(tmp_path) as it:
+        await it.ask("/greeks")
+        texts = lambda: [m["text"] for m in it.telegram.messages() if m["from"]["is_bot"] and m["text"]]  # noqa: E731
+        with it.gateway.during("refuse"):
+            it.gateway.drop_clients()
+            await until(lambda: any("⚪ blind since" in text for text in texts()), 30)
+            (status,) = await it.ask("/status")
+            assert "nothing listens" in status["text"] and "riskbot keeps trying" in status["text"]
+        await until(lambda: any("🟢 the link is back" in text for text in texts()), 30)
+        assert sum("⚪ blind since" in text for text in texts()) == 1
+
+
+async def test_started_with_the_gateway_down_it_answers_from_the_last_whole_picture_and_says_so(tmp_path):
+    async with program(tmp_path, cycle_s=1.0) as it:
+        await until(lambda: query(it.database, "select count(*) from snapshots where complete")[0][0], 30)
+    async with program(tmp_path, faults=("refuse",)) as it:
+        (answer,) = await it.ask("/positions")
+        assert "24 positions" in answer["caption"]
+        assert "link down since" in answer["caption"] and "as of" in answer["caption"]
