@@ -35,8 +35,8 @@ NOT_SUBSCRIBED: Final = frozenset({354, 10089, 10168, 10186})
 COMPETING: Final = 10197
 SOFT: Final = frozenset({10090, 10091, 10167})
 """Something is missing, but quotes flow."""
-NO_DEFINITION_AGAIN_S: Final = 600.0
-IMPAIRED_AGAIN_S: Final = 30.0
+NO_DEFINITION_AGAIN_S: Final = 30.0
+LONGEST_AGAIN_S: Final = 600.0
 PROBE_S: Final = 25.0
 """One of the lines that a competing login took is asked for so soon; when it speaks, the others are."""
 FIRST_WORDS_S: Final = 2.0
@@ -46,7 +46,7 @@ AGAIN_S: Final = {**dict.fromkeys(NOT_SUBSCRIBED, 3600.0), COMPETING: 120.0, BAD
 MARKS_INSTEAD: Final = "the portfolio's marks are used; riskbot asks again each hour"
 WORDS: Final = {
     **dict.fromkeys(NOT_SUBSCRIBED, ("no market data subscription", MARKS_INSTEAD)),
-    NO_DEFINITION: ("the broker knows no such contract", "riskbot asks again each ten minutes"),
+    NO_DEFINITION: ("the broker knows no such contract", "riskbot asks again, at last each ten minutes"),
     COMPETING: ("another login holds the market data", "riskbot asks for one of them again each half minute"),
     BAD_REQUEST: ("the gateway refuses the request", MARKS_INSTEAD),
     10090: ("part of the market data is not subscribed", "what comes is used"),
@@ -113,6 +113,7 @@ class Lines:
         self._refused: dict[int, _Refusal] = {}
         self._soft: dict[int, _Refusal] = {}
         self._without_ticks: set[int] = set()
+        self._unknown: dict[int, int] = {}
         self._rotation = Rotation()
 
     @property
@@ -211,7 +212,7 @@ class Lines:
             self._client.take_delayed()
             self._refuse(con_id, code, at, now)
         elif code == NO_DEFINITION:
-            self._refuse(con_id, code, at, now + (IMPAIRED_AGAIN_S if impaired else NO_DEFINITION_AGAIN_S))
+            self._refuse(con_id, code, at, now + self._until_known(con_id, impaired=impaired))
         elif code == COMPETING:
             asking = any(
                 one.code == COMPETING and one.again_at <= now + PROBE_S for one in self._refused.values()
@@ -222,6 +223,13 @@ class Lines:
         else:
             return False
         return True
+
+    def _until_known(self, con_id: int, *, impaired: bool) -> float:
+        """Seconds until a contract that the broker does not know is asked for again: longer each time, unless that proves
+        nothing."""
+        times = 0 if impaired else self._unknown.get(con_id, 0)
+        self._unknown[con_id] = times + 1
+        return min(NO_DEFINITION_AGAIN_S * 2.0**times, LONGEST_AGAIN_S)
 
     def _refuse(self, con_id: int, code: int, at: datetime, again_at: float) -> None:
         known = self._refused.get(con_id)

@@ -45,6 +45,8 @@ MOST_WAITING: Final = 40
 BEAT_S: Final = 15.0
 SILENT_AFTER_S: Final = 35.0
 LOOK_S: Final = 1.0
+ASK_AGAIN_S: Final = 30.0
+"""Contract details that did not come are asked for again: a refusal during a disturbance proves nothing."""
 SKEW_S: Final = 2.0
 BLINDING_SKEW_S: Final = 30.0
 GARBLED: Final = 3
@@ -92,6 +94,7 @@ class Session:
         self._skew: Reason | None = None
         self._garbled: Reason | None = None
         self._moved = anyio.Event()
+        self._unanswered = False
         self._retried_at = -math.inf
         self._check_at = math.inf
 
@@ -175,9 +178,10 @@ class Session:
             await anyio.sleep(GATHER_S)
 
     async def _follow_positions(self) -> None:
-        """Take changed positions; what must be asked about them holds up no quote."""
+        """Take changed positions; what must be asked about them holds up no quote. What got no answer is asked again."""
         while True:
-            await self._moved.wait()
+            with anyio.move_on_after(ASK_AGAIN_S if self._unanswered else math.inf):
+                await self._moved.wait()
             self._moved = anyio.Event()
             await self._sync_positions()
 
@@ -314,6 +318,7 @@ class Session:
     async def _sync_positions(self) -> None:
         """Take the positions, find out what they are on, and open the lines for them."""
         facts = [fact for fact in self._client.holdings(self._account) if fact.quantity]
+        self._unanswered = False
         await self._learn(facts)
         real = {
             con_id: row.real_expiry for con_id, row in self._details.items() if row.real_expiry is not None
@@ -369,6 +374,7 @@ class Session:
             if found:
                 self._details[contract.con_id] = found[0]
             else:
+                self._unanswered = True
                 log.warning("no contract details for %s (%s)", contract.symbol, contract.con_id)
 
         async with anyio.create_task_group() as tasks:

@@ -13,6 +13,7 @@ from engine.book import Book
 from engine.broker import Link
 from engine.settings import DataSettings, EngineSettings, IbkrSettings, ScenarioSettings
 from simulator.gateway import Gateway, GatewayConfig, running_gateway
+from simulator.gateway.faults import parse_fault
 
 
 @dataclass
@@ -26,9 +27,10 @@ class Live:
 
 
 @asynccontextmanager
-async def _live(positions: int = 24, **settings: int) -> AsyncIterator[Live]:
+async def _live(positions: int = 24, faults: tuple[str, ...] = (), **settings: int) -> AsyncIterator[Live]:
     clock = SystemClock()
-    async with running_gateway(GatewayConfig(positions=positions, seed=7)) as gateway:
+    config = GatewayConfig(positions=positions, seed=7, faults=tuple(map(parse_fault, faults)))
+    async with running_gateway(config) as gateway:
         book = Book()
         ibkr = IbkrSettings(port=gateway.port)
         data = DataSettings(**settings)

@@ -3,7 +3,7 @@
 import anyio
 import pytest
 
-from engine.broker import LinkPhase
+from engine.broker import LinkPhase, lines, session
 from engine.broker.client import IbClient
 from engine.broker.client import ib_insync as library
 from engine.errors import LinkDown, TradingForbidden
@@ -132,3 +132,12 @@ async def test_options_are_asked_for_legal_ticks_only(live):
         asked = [row.fields for row in it.gateway.received if row.fields[0] == "1"]
         assert asked
         assert not any("13" in fields[-5].split(",") for fields in asked)
+
+
+async def test_contracts_unknown_in_a_disturbance_are_asked_for_again(live, monkeypatch):
+    monkeypatch.setattr(session, "ASK_AGAIN_S", 1.0)
+    monkeypatch.setattr(lines, "NO_DEFINITION_AGAIN_S", 1.0)
+    async with live(positions=8, faults=("200@0s+3s",)) as it:
+        await until(lambda: it.book.complete, 20.0)
+        assert it.book.awaits_prices, "nothing could be learned of the underlyings"
+        await until(lambda: not it.book.awaits_prices, 20.0)
