@@ -17,7 +17,7 @@ pytestmark = [pytest.mark.anyio, pytest.mark.skipif(FAULTS == 0, reason="hours l
 SEED = 1
 AT_ONCE = 8
 WARM_UP = 40
-MEMORY_MB_PER_HUNDRED = 2.0
+MEMORY_MB_PER_HUNDRED = 5.0
 
 
 def resident_mb() -> float:
