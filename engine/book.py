@@ -39,6 +39,7 @@ class Quote:
     mode: DataMode = DataMode.LIVE
     at: datetime | None = None
     traded_at: datetime | None = None
+    heard_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -269,4 +270,5 @@ def _frozen(live: _Live) -> Position:
         data=quote.mode,
         broker=live.view,
         as_of=quote.at or live.view_at or quote.traded_at,
+        broker_as_of=live.view_at,
     )

@@ -166,6 +166,7 @@ class Position:
     """A holding and what is known of its price. `mark` and `iv`, when given, are used as they are.
 
     `quote_spot` is the underlying's price when bid and ask spoke: an older quote is carried from it to the present spot.
+    `broker_as_of` is the time of the broker's mark, where it is known.
     """
 
     id: str
@@ -184,6 +185,7 @@ class Position:
     broker: BrokerView = NO_BROKER_VIEW
     as_of: datetime | None = None
     quote_spot: float | None = None
+    broker_as_of: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -141,6 +141,7 @@ class _Position(_File):
     data: DataMode | None = None
     broker: _BrokerView | None = None
     as_of: Instant | None = None
+    broker_as_of: Instant | None = None
 
 
 class _Account(_File):
@@ -313,6 +314,7 @@ def _to_position(row: _Position) -> Position:
         ask=row.ask,
         last=row.last,
         quote_spot=row.quote_spot,
+        broker_as_of=_utc(row.broker_as_of),
         mark=row.mark,
         iv=row.iv,
         iv_source=row.iv_source,
@@ -399,6 +401,7 @@ def _position_document(position: Position) -> dict[str, Any]:
         "ask": position.ask,
         "last": position.last,
         "quote_spot": position.quote_spot,
+        "broker_as_of": _instant(position.broker_as_of),
         "mark": position.mark,
         "iv": position.iv,
         "iv_source": position.iv_source,

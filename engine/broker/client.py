@@ -111,7 +111,7 @@ class IbClient:
         self._garbled = client.decoder.logger = _Counting(client.decoder.logger)
         self._spoken: dict[int, set[int]] = {}
         self._notices: deque[Notice] = deque(maxlen=MOST_NOTICES)
-        self._portfolio: dict[int, PortfolioFact] = {}
+        self._portfolio: dict[tuple[str, int], PortfolioFact] = {}
         self._flags: set[str] = set()
         self._wake = asyncio.Event()
         self._listen()
@@ -124,9 +124,9 @@ class IbClient:
         """
         try:
             await self._logged_in(host, port, client_id, account, timeout_s)
+            self._ib.reqMarketDataType(FROZEN_WHEN_CLOSED)
         except (OSError, TimeoutError) as error:
             raise self._why_not(host, port, client_id, error) from error
-        self._ib.reqMarketDataType(FROZEN_WHEN_CLOSED)
 
     async def _logged_in(self, host: str, port: int, client_id: int, account: str, timeout_s: float) -> None:
         """The library's login, ended at once when the gateway says that the client id is taken."""
@@ -352,7 +352,7 @@ class IbClient:
 
     def _on_portfolio(self, row: ib_insync.PortfolioItem) -> None:
         con_id = row.contract.conId
-        self._portfolio[con_id] = PortfolioFact(row.account, con_id, finite(row.marketPrice))
+        self._portfolio[row.account, con_id] = PortfolioFact(row.account, con_id, finite(row.marketPrice))
         self._wake.set()
 
     def _on_account(self, _row: object) -> None:
@@ -566,11 +566,14 @@ def _as_day(value: date) -> date:
 
 
 def _day(text: str) -> date | None:
-    """'20260821', '20260821 16:00 US/Eastern' or '20260821-16:00:00' as a date; months and blanks are None."""
+    """'20260821', '20260821 16:00 US/Eastern' or '20260821-16:00:00' as a date; None for months, blanks and no days."""
     digits = text.replace("-", " ").split(" ", 1)[0]
     if len(digits) != 8 or not digits.isdecimal():
         return None
-    return date(int(digits[:4]), int(digits[4:6]), int(digits[6:]))
+    try:
+        return date(int(digits[:4]), int(digits[4:6]), int(digits[6:]))
+    except ValueError:
+        return None
 
 
 def _number(text: str) -> float | None:

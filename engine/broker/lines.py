@@ -10,8 +10,8 @@ import math
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from datetime import date, datetime
-from typing import Final
+from datetime import UTC, date, datetime, timedelta
+from typing import Final, NamedTuple
 
 from engine.book import Book, Quote
 from engine.broker.client import IbClient
@@ -39,6 +39,9 @@ NO_DEFINITION_AGAIN_S: Final = 30.0
 LONGEST_AGAIN_S: Final = 600.0
 PROBE_S: Final = 25.0
 """One of the lines that a competing login took is asked for so soon; when it speaks, the others are."""
+LARGEST_JUMP: Final = 2.5
+JUMP_LASTS: Final = timedelta(seconds=30)
+"""A price so many times the last one, or that fraction of it, is believed when it has lasted so long."""
 FIRST_WORDS_S: Final = 2.0
 """What a line says so soon after it was opened may be old."""
 AGAIN_S: Final = {**dict.fromkeys(NOT_SUBSCRIBED, 3600.0), COMPETING: 120.0, BAD_REQUEST: 3600.0}
@@ -66,14 +69,14 @@ class Line:
     contract: ContractFact
     generic_ticks: str = OPTION_TICKS
     spot_of: str | None = None
-    forward_of: tuple[str, date] | None = None
+    forwards_of: tuple[tuple[str, date], ...] = ()
     position_ids: tuple[str, ...] = ()
 
     @property
     def takes_turns(self) -> bool:
         """Whether it shares its lines with others: an option that is nothing but a position."""
         is_option = self.contract.sec_type in {SecType.OPTION, SecType.FUTURE_OPTION}
-        return is_option and self.spot_of is None and self.forward_of is None
+        return is_option and self.spot_of is None and not self.forwards_of
 
     @property
     def rank(self) -> tuple[int, date]:
@@ -90,6 +93,11 @@ class _Refusal:
     code: int
     since: datetime
     again_at: float
+
+
+NOTHING: Final = (None, None, None)
+DELAYED: Final = 10167
+NOT_SOFT: Final = _Refusal(0, datetime.min.replace(tzinfo=UTC), 0.0)
 
 
 class Lines:
@@ -114,6 +122,10 @@ class Lines:
         self._soft: dict[int, _Refusal] = {}
         self._without_ticks: set[int] = set()
         self._unknown: dict[int, int] = {}
+        self._asked_delayed: set[int] = set()
+        self._doubted: dict[str, datetime] = {}
+        self._refused_since: dict[int, datetime] = {}
+        self._crowded: datetime | None = None
         self._rotation = Rotation()
 
     @property
@@ -133,9 +145,15 @@ class Lines:
             if now >= refusal.again_at:
                 del self._refused[con_id]
         usable = [line for con_id, line in self._wanted.items() if con_id not in self._refused]
-        fixed = sorted((line for line in usable if not line.takes_turns), key=lambda line: line.rank)
+        weights: dict[str, float] = defaultdict(float)
+        for line in usable:
+            weights[line.contract.symbol] += sum(map(self._book.risk_of, line.position_ids))
+        fixed = [line for line in usable if not line.takes_turns]
+        fixed.sort(key=lambda line: (*line.rank, -weights[line.contract.symbol]))
         options = [line for line in usable if line.takes_turns]
-        most = self._most if len(usable) <= self._most else self._most - 1
+        crowded = len(fixed) > self._most - (len(usable) > len(fixed))
+        self._crowded = (self._crowded or at) if crowded else None
+        most = self._most // 2 if crowded else self._most
         fixed, others = fixed[:most], [*fixed[most:], *options]
         self._rotation.want(self._turn_of(line, at) for line in others)
         plan = self._rotation.plan(self._most - len(fixed), now)
@@ -159,6 +177,8 @@ class Lines:
             self._heard.setdefault(con_id, now)
             ticks = "" if con_id in self._without_ticks else line.generic_ticks
             self._client.subscribe(line.contract, ticks)
+            if self._delayed:
+                self._asked_delayed.add(con_id)
 
     def _close(self, con_id: int, *, refused: bool = False) -> None:
         self._client.unsubscribe(con_id, refused=refused)
@@ -207,9 +227,10 @@ class Lines:
         elif code == BAD_REQUEST and "generic tick list" in notice.text.lower():
             self._without_ticks.add(con_id)
             self._refuse(con_id, code, at, now)
-        elif code in NOT_SUBSCRIBED and self._allow_delayed and not self._delayed:
-            self._delayed = True
-            self._client.take_delayed()
+        elif code in NOT_SUBSCRIBED and self._allow_delayed and con_id not in self._asked_delayed:
+            if not self._delayed:
+                self._delayed = True
+                self._client.take_delayed()
             self._refuse(con_id, code, at, now)
         elif code == NO_DEFINITION:
             self._refuse(con_id, code, at, now + self._until_known(con_id, impaired=impaired))
@@ -232,10 +253,9 @@ class Lines:
         return min(NO_DEFINITION_AGAIN_S * 2.0**times, LONGEST_AGAIN_S)
 
     def _refuse(self, con_id: int, code: int, at: datetime, again_at: float) -> None:
-        known = self._refused.get(con_id)
         self._close(con_id, refused=True)
         self._rotation.closed(con_id)
-        self._refused[con_id] = _Refusal(code, at if known is None else known.since, again_at)
+        self._refused[con_id] = _Refusal(code, self._refused_since.setdefault(con_id, at), again_at)
 
     def reasons(self) -> tuple[Reason, ...]:
         """What the account may not see, in words."""
@@ -248,6 +268,13 @@ class Lines:
                     "options take turns on them",
                 )
             )
+        if self._crowded is not None:
+            text = f"more underlyings than the account's {self._most} market data lines"
+            found.append(Reason(text, self._crowded, "they take turns too; their prices may be seconds old"))
+        if self._doubted:
+            text = f"the price of {', '.join(sorted(self._doubted))} jumped, and is not believed yet"
+            does = f"riskbot believes it when it has lasted {JUMP_LASTS.seconds} s"
+            found.append(Reason(text, min(self._doubted.values()), does))
         groups: dict[int, list[int]] = defaultdict(list)
         for con_id, refusal in self._refused.items():
             if refusal.code in WORDS:
@@ -278,8 +305,13 @@ class Lines:
                 self._apply(line, fact, at)
 
     def _note_life(self, fact: QuoteFact, now: float) -> None:
-        """A line lives when it speaks. The first words of a new one may be old: they count when they say something new."""
+        """A line lives when it names a price. The first words of a new one may be old: they count when they say something new."""
         values = fact.bid, fact.ask, fact.last
+        if values == NOTHING:
+            return
+        if fact.mode is DataMode.LIVE and self._soft.get(fact.con_id, NOT_SOFT).code == DELAYED:
+            del self._soft[fact.con_id]
+        self._refused_since.pop(fact.con_id, None)
         is_new = values != self._told.get(fact.con_id)
         self._told[fact.con_id] = values
         if is_new or now - self._opened[fact.con_id] > FIRST_WORDS_S:
@@ -301,6 +333,7 @@ class Lines:
             mode=fact.mode,
             at=at if fact.quoted else before.at,
             traded_at=at if fact.traded else before.traded_at,
+            heard_at=at,
         )
         self._quotes[fact.con_id] = quote
         for position_id in line.position_ids:
@@ -313,16 +346,27 @@ class Lines:
                 self._book.set_model(position_id, view)
         if line.spot_of is not None:
             self._spot(line.spot_of, fact, quote, at)
-        if line.forward_of is not None:
+        for symbol, expiry in line.forwards_of:
             known = spot_price(quote)
             if known is not None:
-                self._book.set_forward(*line.forward_of, known[0])
+                self._book.set_forward(symbol, expiry, known.price)
+
+    def _believed(self, symbol: str, price: float, at: datetime) -> bool:
+        """Whether a price may be true: one that is several times the last, or a fraction of it, must last for a while."""
+        before = self._book.spot(symbol)
+        if before is None or 1.0 / LARGEST_JUMP < price / before < LARGEST_JUMP:
+            self._doubted.pop(symbol, None)
+            return True
+        since = self._doubted.setdefault(symbol, at)
+        if at - since < JUMP_LASTS:
+            return False
+        del self._doubted[symbol]
+        return True
 
     def _spot(self, symbol: str, fact: QuoteFact, quote: Quote, at: datetime) -> None:
         known = spot_price(quote)
-        if known is not None and (fact.spoke or fact.traded):
-            price, mode = known
-            self._book.set_spot(symbol, price, mode, at)
+        if known is not None and known.at is not None and self._believed(symbol, known.price, at):
+            self._book.set_spot(symbol, known.price, known.mode, known.at)
         if fact.iv30 is not None:
             self._book.set_iv30(symbol, fact.iv30)
         if fact.next_dividend is not None:
@@ -340,19 +384,28 @@ def merged(lines: Iterable[Line]) -> Mapping[int, Line]:
             same[0],
             generic_ticks=max((line.generic_ticks for line in same), key=len),
             spot_of=next((line.spot_of for line in same if line.spot_of is not None), None),
-            forward_of=next((line.forward_of for line in same if line.forward_of is not None), None),
+            forwards_of=tuple(dict.fromkeys(pair for line in same for pair in line.forwards_of)),
             position_ids=tuple(position_id for line in same for position_id in line.position_ids),
         )
         for con_id, same in by_contract.items()
     }
 
 
-def spot_price(quote: Quote) -> tuple[float, DataMode] | None:
-    """The price of an underlying: the middle of a believable quote, else the last trade, else the close (marked as such)."""
+class Spot(NamedTuple):
+    """A price of an underlying, which kind of data it is, and when it was said."""
+
+    price: float
+    mode: DataMode
+    at: datetime | None
+
+
+def spot_price(quote: Quote) -> Spot | None:
+    """The price of an underlying: the middle of a believable quote, else the last trade, else the close (marked as such), each
+    with its own time; a close has that of the last word of the line."""
     if quote.bid and quote.ask and 0.0 < quote.bid <= quote.ask:
         middle = (quote.bid + quote.ask) / 2.0
         if quote.ask - quote.bid <= WIDEST_SPOT * middle:
-            return middle, quote.mode
+            return Spot(middle, quote.mode, quote.at)
     if quote.last is not None:
-        return quote.last, quote.mode
-    return None if quote.close is None else (quote.close, DataMode.CLOSE)
+        return Spot(quote.last, quote.mode, quote.traded_at)
+    return None if quote.close is None else Spot(quote.close, DataMode.CLOSE, quote.heard_at)

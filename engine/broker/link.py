@@ -19,7 +19,7 @@ from engine.broker.history import History
 from engine.broker.session import IsOpen, Session
 from engine.broker.upstream import Reason
 from engine.clock import Clock
-from engine.errors import ClientIdInUse, LinkDown, NothingListens
+from engine.errors import ClientIdInUse, ConfigError, LinkDown, NothingListens
 from engine.settings import DataSettings, IbkrSettings, ScenarioSettings
 
 log = logging.getLogger(__name__)
@@ -112,6 +112,7 @@ class Link:
         self._down_since: datetime | None = None
         self._reason: str | None = None
         self._client_id = ibkr.client_id
+        self._account: str | None = None
 
     @property
     def state(self) -> LinkState:
@@ -168,21 +169,37 @@ class Link:
                 if self._down_since is None:
                     self._enter(LinkPhase.SYNCING)
                 await session.login(client_id)
+                self._refuse_another(session.account)
                 log.info("logged in at %s:%s as client %s", self._ibkr.host, self._ibkr.port, client_id)
                 self._client_id = client_id
                 await session.start()
                 self._session, self._down_since = session, None
                 self._enter(LinkPhase.LIVE)
                 await session.run()
+            except ConnectionError as error:
+                raise LinkDown(f"the connection to the gateway was lost ({error})") from error
             except ClientIdInUse as taken:
                 tried += 1
                 if tried == CLIENT_IDS:
-                    raise
+                    first = self._ibkr.client_id
+                    last = first + CLIENT_IDS - 1
+                    raise ClientIdInUse(
+                        f"client ids {first} to {last} are all in use; set another ibkr.client_id"
+                    ) from taken
                 log.warning("%s; trying the next one", taken)
                 client_id = next(ids)
             finally:
                 with suppress(ConnectionError):
                     client.disconnect()
+
+    def _refuse_another(self, account: str) -> None:
+        """Without a name in the config the first account that came is the one meant."""
+        if self._account is None:
+            self._account = account
+        elif account != self._account:
+            raise ConfigError(
+                f"ibkr.account: the login now shows {account}, before it was {self._account}; name the one you mean"
+            )
 
     async def _until_something_listens(self) -> None:
         """Look every other second whether the port is open: that costs nothing, and the login can start at once."""

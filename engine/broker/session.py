@@ -2,9 +2,10 @@
 
 import logging
 import math
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from dataclasses import replace
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
+from itertools import cycle
 from typing import Final
 
 import anyio
@@ -19,12 +20,13 @@ from engine.broker.translate import (
     AccountFigures,
     account_figures,
     added_up,
+    apart,
     holding,
     underlying_kind,
 )
 from engine.broker.upstream import ALL_IS_WELL, Reason, Remedy, Upstream
 from engine.clock import Clock
-from engine.errors import ConfigError, LinkDown
+from engine.errors import ConfigError, LinkDown, RiskbotError
 from engine.model import DataMode, Kind
 from engine.settings import DataSettings, IbkrSettings, ScenarioSettings
 
@@ -50,9 +52,11 @@ ASK_AGAIN_S: Final = 30.0
 SKEW_S: Final = 2.0
 BLINDING_SKEW_S: Final = 30.0
 GARBLED: Final = 3
+GARBLED_FOR: Final = timedelta(minutes=5)
 RETRY_STREAMS_S: Final = 60.0
 CHECK_AFTER_S: Final = 6.0
 ACCOUNT_FOR_S: Final = 20.0
+SOCKET_LOST: Final = "the connection to the gateway was lost"
 SUBSCRIBES_AGAIN: Final = "riskbot subscribes again each minute"
 MOST_NAMED: Final = 6
 
@@ -93,8 +97,11 @@ class Session:
         self._quiet: Reason | None = None
         self._skew: Reason | None = None
         self._garbled: Reason | None = None
+        self._garbled_count = 0
+        self._garbled_at: datetime | None = None
         self._moved = anyio.Event()
         self._unanswered = False
+        self._unknown: Reason | None = None
         self._retried_at = -math.inf
         self._check_at = math.inf
 
@@ -127,9 +134,14 @@ class Session:
             )
         return wanted or accounts[0]
 
+    @property
+    def account(self) -> str:
+        """The account that is read; empty for all of them."""
+        return self._account
+
     def reasons(self) -> tuple[Reason, ...]:
         """What is wrong though the login stands, in words."""
-        own = (self._no_quotes, self._quiet, self._skew, self._garbled)
+        own = (self._unknown, self._no_quotes, self._quiet, self._skew, self._garbled)
         said = [reason for reason in own if reason is not None]
         return (*self._upstream.reasons(self._clock.now()), *said, *self._lines.reasons())
 
@@ -142,8 +154,6 @@ class Session:
         self._refuse_a_hollow_account()
         await self._sync_positions()
         self._take_account()
-        if not self._client.connected:
-            raise LinkDown("the connection to the gateway was lost during the first download")
         self._book.complete = True
 
     async def run(self) -> None:
@@ -163,8 +173,8 @@ class Session:
                     tasks.start_soon(self._history.run, self._client, lambda: self._underlying_of)
                 if not self._account:
                     tasks.start_soon(self._go_round_accounts)
-        except* LinkDown as several:
-            raise LinkDown(str(_first(several))) from None
+        except BaseExceptionGroup as group:
+            raise _meaning(group) from group
 
     async def _listen(self) -> None:
         while True:
@@ -173,7 +183,7 @@ class Session:
             if any(fact.quoted and fact.mode is DataMode.LIVE for fact in changes.quotes):
                 self._upstream.quotes_came()
             if changes.disconnected or not self._client.connected:
-                raise LinkDown("the connection to the gateway was lost")
+                raise LinkDown(SOCKET_LOST)
             self._take(changes)
             await anyio.sleep(GATHER_S)
 
@@ -221,23 +231,18 @@ class Session:
         off = abs((said - now).total_seconds())
         if off <= SKEW_S:
             self._skew = None
-        elif self._skew is None:
-            text = f"the gateway's clock is {off:.0f} s off ours; check the time of both machines"
-            self._skew = Reason(
-                text, now, "times and expiries may be wrong until then", blinds=off > BLINDING_SKEW_S
-            )
+            return
+        since = self._skew.since if self._skew else now
+        text = f"the gateway's clock is {off:.0f} s off ours; check the time of both machines"
+        does = "times and expiries may be wrong until then"
+        self._skew = Reason(text, since, does, blinds=off > BLINDING_SKEW_S)
 
     async def _watch_ages(self) -> None:
         """Name what has fallen silent in market hours, and subscribe it again: streams may die without a word."""
         while True:
             await anyio.sleep(LOOK_S)
             now, at = self._clock.monotonic(), self._clock.now()
-            if self._client.garbled >= GARBLED and self._garbled is None:
-                self._garbled = Reason(
-                    "the gateway sends messages that can't be read",
-                    at,
-                    "they are in the log; riskbot goes on without them",
-                )
+            self._name_garbled(at)
             if now >= self._check_at:  # a farm or the broker came back a moment ago
                 self._check_at = math.inf
                 self._lines.subscribe_again(self._lines.silent(now, CHECK_AFTER_S - LOOK_S), now)
@@ -259,12 +264,21 @@ class Session:
                 self._retried_at = now
                 self._lines.subscribe_again(silent, now)
 
+    def _name_garbled(self, at: datetime) -> None:
+        """Say so while messages that can't be read keep coming."""
+        if self._client.garbled > self._garbled_count:
+            self._garbled_count, self._garbled_at = self._client.garbled, at
+        if self._garbled_count < GARBLED or self._garbled_at is None or at - self._garbled_at > GARBLED_FOR:
+            self._garbled = None
+        elif self._garbled is None:
+            does = "they are in the log; riskbot goes on without them"
+            self._garbled = Reason("the gateway sends messages that can't be read", at, does)
+
     async def _go_round_accounts(self) -> None:
         """The gateway sends the portfolio of one account at a time."""
-        while True:
-            for account in self._client.accounts:
-                self._client.ask_account(account)
-                await anyio.sleep(ACCOUNT_FOR_S)
+        for account in cycle(self._client.accounts):
+            self._client.ask_account(account)
+            await anyio.sleep(ACCOUNT_FOR_S)
 
     def _take(self, changes: Changes) -> None:
         for notice in changes.notices:
@@ -281,7 +295,7 @@ class Session:
 
     def _hear(self, notice: Notice) -> None:
         at, now = self._clock.now(), self._clock.monotonic()
-        about_a_line = self._lines.hear(notice, at, now, impaired=self._upstream.definitions_impaired)
+        about_a_line = self._lines.hear(notice, at, now, impaired=self._upstream.doubts_definitions(at))
         expected = about_a_line or notice.code in ALL_IS_WELL
         level = logging.DEBUG if expected else logging.WARNING
         log.log(level, "gateway says %s (request %s): %s", notice.code, notice.request_id, notice.text)
@@ -308,6 +322,7 @@ class Session:
 
     def _figures(self) -> AccountFigures:
         accounts = [self._account] if self._account else list(self._client.accounts)
+        self._must_be_connected()
         return added_up([account_figures(self._client.account_values(one)) for one in accounts])
 
     def _take_account(self) -> None:
@@ -318,20 +333,42 @@ class Session:
     async def _sync_positions(self) -> None:
         """Take the positions, find out what they are on, and open the lines for them."""
         facts = [fact for fact in self._client.holdings(self._account) if fact.quantity]
+        self._must_be_connected()
         self._unanswered = False
         await self._learn(facts)
+        self._must_be_connected()
+        self._name_unknown(facts)
         real = {
             con_id: row.real_expiry for con_id, row in self._details.items() if row.real_expiry is not None
         }
         am_settled = {fact.contract.con_id for fact in facts if _is_am_settled(fact.contract)}
         real_expiries: dict[int, date] = {con_id: day for con_id, day in real.items() if con_id in am_settled}
         holdings = {(fact.account, fact.contract.con_id): holding(fact, real_expiries) for fact in facts}
+        holdings = apart(holdings)
         self._ids = {key: held.id for key, held in holdings.items()}
         self._book.hold(holdings.values())
         self._describe_underlyings()
         self._lines.want(
             self._wanted(facts, {con_id: held.contract.expiry for (_, con_id), held in holdings.items()})
         )
+
+    def _must_be_connected(self) -> None:
+        """With the socket gone the library forgets positions and accounts: what it has then is nothing (D10)."""
+        if not self._client.connected:
+            raise LinkDown(SOCKET_LOST)
+
+    def _name_unknown(self, facts: Iterable[HoldingFact]) -> None:
+        """While an underlying is unknown its price is too, and no line shows it."""
+        quoted = {fact.contract.symbol for fact in facts if fact.contract.sec_type in QUOTED}
+        names = sorted(quoted - self._underlying_of.keys())
+        if not names:
+            self._unknown = None
+            return
+        since = self._unknown.since if self._unknown else self._clock.now()
+        text = (
+            f"no contract details of {', '.join(names[:MOST_NAMED])}{' …' if len(names) > MOST_NAMED else ''}"
+        )
+        self._unknown = Reason(text, since, "riskbot asks again each half minute", blinds=True)
 
     async def _learn(self, facts: Iterable[HoldingFact]) -> None:
         """Ask for the details that naming, settling and quoting the positions needs: one option per underlying, then the
@@ -351,10 +388,15 @@ class Session:
             for symbol, contract in first_of.items()
             if contract.con_id in self._details and contract.sec_type in ON_AN_UNDERLYING
         }
+        beneath |= {
+            self._details[fact.contract.con_id].under_con_id: fact.contract.symbol
+            for fact in facts
+            if fact.contract.sec_type is SecType.FUTURE_OPTION and fact.contract.con_id in self._details
+        }
         await self._ask(
             ContractFact(con_id, symbol, SecType.OTHER)
             for con_id, symbol in beneath.items()
-            if con_id is not None
+            if con_id is not None and con_id not in self._details
         )
         for symbol, contract in first_of.items():
             own = self._details.get(contract.con_id)
@@ -391,6 +433,14 @@ class Session:
                 if row.contract.symbol == symbol
             ]
 
+    def _future_beneath(self, contract: ContractFact) -> ContractFact | None:
+        """The future that an option on futures is on: two options of one product may be on different ones."""
+        known = self._details.get(contract.con_id)
+        if contract.sec_type is not SecType.FUTURE_OPTION or known is None or known.under_con_id is None:
+            return None
+        future = self._details.get(known.under_con_id)
+        return None if future is None else future.contract
+
     def _describe_underlyings(self) -> None:
         for symbol, contract in self._underlying_of.items():
             details = self._details.get(contract.con_id)
@@ -410,6 +460,12 @@ class Session:
                     replace(whole, exchange=_exchange(whole)),
                     position_ids=(self._ids[fact.account, contract.con_id],),
                 )
+            future = self._future_beneath(contract)
+            expiry = expiries[contract.con_id]
+            if future is not None and expiry is not None:
+                yield Line(
+                    replace(future, exchange=_exchange(future)), forwards_of=((contract.symbol, expiry),)
+                )
         option_days = {
             (fact.contract.symbol, expiries[fact.contract.con_id])
             for fact in facts
@@ -418,13 +474,29 @@ class Session:
         for symbol, futures in self._futures.items():
             for future in futures:
                 if future.expiry is not None and (symbol, future.expiry) in option_days:
-                    yield Line(future, forward_of=(symbol, future.expiry))
+                    yield Line(future, forwards_of=((symbol, future.expiry),))
 
 
-def _first(group: BaseExceptionGroup[LinkDown]) -> BaseException:
-    """The first failure inside, however deep."""
-    inner = group.exceptions[0]
-    return _first(inner) if isinstance(inner, BaseExceptionGroup) else inner
+def _meaning(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    """What the failures of the tasks come to: what a person must mend, else a lost link, else the group itself."""
+    leaves = list(_leaves(group))
+    for kind in (ConfigError, LinkDown):
+        for leaf in leaves:
+            if isinstance(leaf, kind) and all(
+                isinstance(one, (RiskbotError, ConnectionError)) for one in leaves
+            ):
+                return leaf
+    if all(isinstance(leaf, ConnectionError) for leaf in leaves):
+        return LinkDown(SOCKET_LOST)
+    return group
+
+
+def _leaves(group: BaseExceptionGroup[BaseException]) -> Iterator[BaseException]:
+    for one in group.exceptions:
+        if isinstance(one, BaseExceptionGroup):
+            yield from _leaves(one)
+        else:
+            yield one
 
 
 def _is_am_settled(contract: ContractFact) -> bool:

@@ -1,7 +1,8 @@
 """From the broker's facts to the model: what a position is called, what it is on, how it settles."""
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import Final
 
@@ -50,6 +51,15 @@ def holding(fact: HoldingFact, real_expiries: Mapping[int, date]) -> Holding:
         account=fact.account,
         entry_price=None if fact.average_cost is None else fact.average_cost / per_unit,
     )
+
+
+def apart(holdings: Mapping[tuple[str, int], Holding]) -> dict[tuple[str, int], Holding]:
+    """The holdings by (account, con_id), those that share a name told apart by their con_id: none may hide another."""
+    names = Counter(held.id for held in holdings.values())
+    return {
+        (account, con_id): held if names[held.id] == 1 else replace(held, id=f"{held.id} #{con_id}")
+        for (account, con_id), held in holdings.items()
+    }
 
 
 def contract_of(fact: ContractFact, real_expiry: date | None = None) -> Contract:

@@ -22,6 +22,7 @@ ACCOUNT_TAKEN: Final = frozenset({2100, 2101})
 TOO_FAST: Final = frozenset({0, 100})
 CONNECTING: Final = 2119
 ALL_IS_WELL: Final = frozenset(FARM_UP) | {CONNECTING, RESTORED}
+DOUBTED_FOR: Final = timedelta(minutes=2)
 TOLD_FOR: Final = timedelta(minutes=5)
 """So long a passing trouble is named after its last notice."""
 
@@ -50,6 +51,7 @@ class Upstream:
 
     def __init__(self) -> None:
         self._lost: datetime | None = None
+        self._restored: datetime | None = None
         self._farms: dict[tuple[str, str], datetime] = {}
         self._competing: datetime | None = None
         self._competing_last: datetime | None = None
@@ -61,28 +63,31 @@ class Upstream:
         """Whether the gateway has lost the broker."""
         return self._lost is not None
 
-    @property
-    def definitions_impaired(self) -> bool:
-        """Whether "no security definition" may be said of contracts that exist."""
-        return self.is_lost or any(kind == "contract definitions" for kind, _ in self._farms)
+    def doubts_definitions(self, at: datetime) -> bool:
+        """Whether "no security definition" may be said of contracts that exist: while their farm or the broker is away, and for
+        a while after."""
+        if self.is_lost or any(kind == "contract definitions" for kind, _ in self._farms):
+            return True
+        return self._restored is not None and at - self._restored <= DOUBTED_FOR
 
     def hear(self, notice: Notice, at: datetime) -> Remedy | None:
         """Take one notice, heard `at`; what it asks for."""
         code = notice.code
         if code in LOST:
             self._lost = self._lost or at
-        elif code == RESTORED_WITHOUT_DATA:
-            self._lost = None
-            return Remedy.SUBSCRIBE_AGAIN
-        elif code == RESTORED:
-            self._lost = None
-            return Remedy.CHECK_STREAMS
+        elif code in {RESTORED, RESTORED_WITHOUT_DATA}:
+            self._lost, self._restored = None, at
+            still_down = notice.text.partition("not connected:")[2]
+            self._farms = {key: since for key, since in self._farms.items() if key[1] in still_down}
+            return Remedy.CHECK_STREAMS if code == RESTORED else Remedy.SUBSCRIBE_AGAIN
         elif code == RESET:
             return Remedy.LOG_IN_AGAIN
         elif code in FARM_DOWN:
             self._farms.setdefault((FARM_DOWN[code], _farm(notice.text)), at)
         elif code in FARM_UP:
             was_down = self._farms.pop((FARM_UP[code], _farm(notice.text)), None)
+            if was_down is not None:
+                self._restored = at
             if was_down is not None and FARM_UP[code] == "market data":
                 return Remedy.CHECK_STREAMS
         elif code == COMPETING:

@@ -138,6 +138,8 @@ class _Marking:
         if row.position.data in CLOSED_MODES and underlying.data in CLOSED_MODES:
             return True
         quote_at = row.position.as_of or self.snapshot.as_of
+        if row.mark_source is MarkSource.BROKER and row.position.broker_as_of is not None:
+            quote_at = row.position.broker_as_of
         spot_at = underlying.spot_as_of or self.snapshot.as_of
         return abs((quote_at - spot_at).total_seconds()) <= TOGETHER_S
 

@@ -60,9 +60,10 @@ def test_the_history_farm_is_not_the_market() -> None:
 def test_definitions_are_doubted_while_their_farm_or_the_broker_is_away() -> None:
     upstream = Upstream()
     hear(upstream, (2157, "Sec-def data farm connection is broken:secdefil"))
-    assert upstream.definitions_impaired
+    assert upstream.doubts_definitions(AT)
     hear(upstream, (2158, "Sec-def data farm connection is OK:secdefil"))
-    assert not upstream.definitions_impaired
+    assert upstream.doubts_definitions(AT + timedelta(minutes=1)), "a burst of refusals may follow"
+    assert not upstream.doubts_definitions(AT + timedelta(minutes=3))
 
 
 def test_a_competing_login_is_named_until_quotes_come() -> None:
@@ -91,3 +92,14 @@ def test_every_reason_says_what_is_done_about_it() -> None:
     upstream = Upstream()
     hear(upstream, (1100, LOST), (2103, "…:usfarm"), (10197, "…"), (2100, "…"), (100, "…"))
     assert all(reason.does for reason in upstream.reasons(AT)) and len(upstream.reasons(AT)) == 5
+
+
+def test_a_farm_that_is_back_with_the_broker_is_not_down_any_more() -> None:
+    upstream = Upstream()
+    hear(upstream, (2103, "…:usfarm"), (2105, "…:ushmds"), (1100, LOST))
+    said = (
+        "… restored - data maintained. The following farms are connected: usfarm. "
+        "The following farms are not connected: ushmds."
+    )
+    hear(upstream, (1102, said))
+    assert texts(upstream) == ["the broker's history farm ushmds is down"]

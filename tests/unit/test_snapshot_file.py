@@ -150,7 +150,7 @@ def snapshots(draw):
     facts = st.builds(
         Position, NAMES, contracts_on(symbols), NUMBERS, st.none() | NAMES, MAYBE, MAYBE, MAYBE, MAYBE, MAYBE, SIGMAS,
         st.none() | st.sampled_from(IvSource), SIGMAS, st.sampled_from(DataMode), VIEWS, st.none() | TIMES,
-        st.none() | POSITIVE,
+        st.none() | POSITIVE, st.none() | TIMES,
     )  # fmt: skip
     curve = st.dictionaries(st.floats(0, 30), NUMBERS, min_size=1, max_size=3).map(
         lambda c: tuple(sorted(c.items()))
