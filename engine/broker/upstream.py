@@ -131,7 +131,7 @@ class Upstream:
             found.append(Reason(text, self._taken, "riskbot has asked for them again"))
         if self._fast is not None and now - self._fast <= TOLD_FOR:
             text = "the gateway says that riskbot asks too fast"
-            does = "riskbot sends at most 44 messages in a second; look for another program on its client id"
+            does = "riskbot sends at most 40 messages in a second; look for another program on its client id"
             found.append(Reason(text, self._fast, does))
         return tuple(found)
 
