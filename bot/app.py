@@ -20,7 +20,7 @@ from bot.dividends import Dividends, ask_yahoo
 from bot.gate import Gate
 from bot.handlers.context import Context
 from bot.health import Health
-from bot.history import StoredHistory
+from bot.history import StoredHistory, refer_to
 from bot.outbox import Outbox
 from bot.pictures import Pictures
 from bot.rates import Rates
@@ -51,7 +51,7 @@ async def run_app(config: Config, token: SecretStr, on_ready: Callable[[], None]
         await archive.load()
         dividends = Dividends(book, store, clock, ask_yahoo if config.data.yahoo_dividends else None)
         await dividends.load()
-        history = History(book, archive, clock)
+        history = History(book, archive, clock, also=refer_to(book, config.scenarios.reference_index))
         link = Link(
             book, clock, config.ibkr, config.data, config.scenarios, is_open=hours.is_open, history=history
         )

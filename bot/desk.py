@@ -63,9 +63,10 @@ class Desk:
         return self._book.curve(DOLLAR)
 
     async def remember(self, snapshot: Snapshot | None) -> None:
-        """Take the last complete Snapshot of an earlier run: it answers until the account has arrived."""
+        """Take the last complete Snapshot of an earlier run: it answers until the account has arrived. The Book has its past."""
         if snapshot is not None:
             started = self._clock.monotonic()
+            snapshot = self._book.with_past(snapshot)
             report = await anyio.to_thread.run_sync(analyse, snapshot, self._settings)
             self._last_complete = View(snapshot, report, self._clock.monotonic() - started)
 

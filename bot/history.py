@@ -7,11 +7,12 @@ from typing import Final
 from anyio import to_thread
 
 from engine.book import Book
-from engine.broker.facts import DailyBar, ExecutionFact
+from engine.broker.facts import ContractFact, DailyBar, ExecutionFact, SecType
 from engine.broker.history_queue import IMPLIED, TRADES
 from engine.broker.translate import contract_of
 from engine.calendar import Sessions
 from engine.clock import Clock
+from engine.model import Kind
 from engine.store import AsyncStore, Bar, Execution, Store
 
 KEPT_IN_BOOK: Final = timedelta(days=732)
@@ -19,6 +20,17 @@ KEPT_IN_BOOK: Final = timedelta(days=732)
 SETTLED_AFTER: Final = timedelta(minutes=30)
 """How long after the close a day's bars count as final."""
 SESSION_KEPT_FOR: Final = timedelta(minutes=10)
+
+INDEX_EXCHANGES: Final = {"SPX": "CBOE", "XSP": "CBOE", "NDX": "NASDAQ", "RUT": "RUSSELL", "DJX": "CBOE"}
+"""What may be the reference of betas without being a stock or a fund."""
+
+
+def refer_to(book: Book, symbol: str) -> dict[str, ContractFact]:
+    """Make the reference of betas part of every Snapshot, held or not; returns its contract, for History's `also`."""
+    is_index = symbol in INDEX_EXCHANGES
+    book.set_underlying(symbol, Kind.INDEX if is_index else Kind.ETF)
+    kind = SecType.INDEX if is_index else SecType.STOCK
+    return {symbol: ContractFact(0, symbol, kind, exchange=INDEX_EXCHANGES.get(symbol, ""))}
 
 
 class StoredHistory:

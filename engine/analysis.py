@@ -138,9 +138,7 @@ def _quality(book: MarkedBook, settings: EngineSettings, basis_name: str) -> Qua
     if basis_name != "net liquidation":
         said = "unknown" if snapshot.net_liquidation is None else "not positive"
         notes.append(f"net liquidation {said}: percentages are of gross market value")
-    proxied = movers(book, settings.scenarios).proxied
-    if proxied:
-        notes.append(f"beta unknown, 1 assumed: {', '.join(proxied)}")
+    notes.extend(movers(book, settings.scenarios).beta_notes)
     held = {position.contract.underlying for position in snapshot.positions}
     times = [position.as_of for position in snapshot.positions] + [
         _spot_time(snapshot, name) for name in held

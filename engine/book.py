@@ -231,6 +231,18 @@ class Book:
         known = self._underlyings.get(symbol)
         return None if known is None else known.spot
 
+    def with_past(self, snapshot: Snapshot) -> Snapshot:
+        """A Snapshot of an earlier run with the closes and volatilities of today's past where it has none of its own."""
+        underlyings = {
+            symbol: replace(
+                one,
+                closes=one.closes or self._closes.get(symbol),
+                iv_history=one.iv_history or self._iv_history.get(symbol),
+            )
+            for symbol, one in snapshot.underlyings.items()
+        }
+        return replace(snapshot, underlyings=underlyings)
+
     def freeze(self, as_of: datetime) -> Snapshot:
         """The Snapshot of this instant. Underlyings that a position needs and nobody described are there without a price."""
         underlyings = dict(self._underlyings)

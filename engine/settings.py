@@ -90,6 +90,7 @@ class ScenarioSettings(Section):
     iv_floor: Annotated[Number, Field(ge=0.001, lt=1)] = 0.03
     iv_cap: Annotated[Number, Field(gt=1, le=20)] = 5.0
     reference_index: Symbol = "SPY"
+    betas: dict[Symbol, Annotated[Number, Field(ge=-10, le=10)]] = Field(default_factory=dict)
     crash_move: Annotated[Number, Field(gt=0, lt=1)] = 0.05
     crash_put_extra: Annotated[Number, Field(ge=0, le=5)] = 0.0
     leveraged_funds: dict[Symbol, Number] = Field(default_factory=lambda: dict(LEVERAGED_FUNDS))

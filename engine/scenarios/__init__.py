@@ -1,6 +1,7 @@
 """What if: templates, the volatility model, and a book shocked by them."""
 
 from engine.scenarios.apply import Outcome, run_scenarios
+from engine.scenarios.betas import Beta, betas
 from engine.scenarios.iv_model import calculate_iv_shift, get_moneyness_beta, get_time_beta
 from engine.scenarios.matrix import IV_STEPS, SPOT_STEPS, risk_matrix
 from engine.scenarios.movers import movers
@@ -20,9 +21,11 @@ __all__ = [
     "IV_STEPS",
     "SPOT_STEPS",
     "TEMPLATES",
+    "Beta",
     "Outcome",
     "Scenario",
     "Scope",
+    "betas",
     "calculate_iv_shift",
     "find",
     "for_symbol",

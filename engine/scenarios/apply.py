@@ -87,7 +87,8 @@ def shock(book: MarkedBook, who: Movers, leg: Leg, settings: ScenarioSettings) -
         in_volatility,
         level_after / np.where(who.level > 0.0, who.level, 1.0) - 1.0,
     )
-    move = np.where(touched, who.market * leg.move + who.volatility * level_move, 0.0)
+    follows = who.own if scenario.scope is Scope.SINGLE_STOCKS else who.market
+    move = np.where(touched, follows * leg.move + who.volatility * level_move, 0.0)
     spot = base.spot * (1.0 + np.maximum(move, LOWEST_MOVE))
     sigma, held = _sigma_after(book, who.iv_moves & touched, leg, settings)
     return ShockedMarket(spot, sigma, held | (level_held & touched & (who.volatility != 0.0)))

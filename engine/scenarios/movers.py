@@ -10,12 +10,16 @@ import numpy as np
 
 from engine.marks import MarkedBook
 from engine.model import UNSHOCKED_KINDS, Bools, Contract, Floats, Kind, Underlying
+from engine.scenarios.betas import Beta, betas
 from engine.settings import ScenarioSettings
 
 INDEX_TENOR: Final = 30.0
 """A volatility index is the at-the-money volatility of 30 days."""
 FUND_TENOR: Final = 60.0
 """Volatility funds hold a 30-day forward of it, whose own tenor ends 30 days later."""
+
+
+UNASKED: Final = Beta(None)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -30,7 +34,8 @@ class Movers:
         iv_moves: options whose own sigma is shifted.
         single_stock: what an earnings scenario without a symbol moves.
         underlying: (n,) keys, for scenarios on one symbol.
-        proxied: keys of underlyings that moved with beta 1 because theirs is unknown.
+        own: as `market` where the scenario states a symbol's own move: 1 for what follows the market, 0 for the rest.
+        beta_notes: which betas are unknown and count as 1, and which rest on little; empty where betas are not asked for.
     """
 
     market: Floats
@@ -40,7 +45,8 @@ class Movers:
     iv_moves: Bools
     single_stock: Bools
     underlying: tuple[str, ...]
-    proxied: tuple[str, ...]
+    own: Floats
+    beta_notes: tuple[str, ...]
 
     def touched_by(self, symbol: str | None, single_stocks: bool) -> Bools:
         """Which positions a scenario of this scope moves."""
@@ -53,9 +59,12 @@ def movers(book: MarkedBook, settings: ScenarioSettings) -> Movers:
     """Classify every position of the book once; the scenarios then only multiply."""
     positions = book.snapshot.positions
     n = len(positions)
-    market, volatility, tenor, level = (np.zeros(n) for _ in range(4))
+    market, own, volatility, tenor, level = (np.zeros(n) for _ in range(5))
     iv_moves, single = np.zeros(n, dtype=np.bool_), np.zeros(n, dtype=np.bool_)
-    proxied: set[str] = set()
+    known: dict[str, Beta] = {}
+    if settings.spot_model == "beta":
+        known = dict(betas(book.snapshot, dict.fromkeys(p.contract.underlying for p in positions), settings))
+    used: set[str] = set()
     for i, position in enumerate(positions):
         contract = position.contract
         underlying = book.snapshot.underlyings.get(contract.underlying)
@@ -70,34 +79,44 @@ def movers(book: MarkedBook, settings: ScenarioSettings) -> Movers:
             volatility[i], tenor[i], level[i] = settings.volatility_funds[name], FUND_TENOR, np.nan
             iv_moves[i] = contract.is_option
         else:
-            market[i] = _market_ratio(contract, underlying, settings)
-            if market[i] and _proxied(underlying, settings):
-                proxied.add(name)
-            iv_moves[i] = contract.is_option and market[i] != 0.0
+            follows = _follows_market(contract, underlying, settings)
+            if follows and name in settings.leveraged_funds:
+                market[i] = settings.leveraged_funds[name]
+            elif follows:
+                used.add(name)
+                market[i] = _or_one(known.get(name, UNASKED).value)
+            own[i] = float(follows)
+            iv_moves[i] = contract.is_option and follows
             single[i] = underlying.kind is Kind.STOCK
     names = tuple(position.contract.underlying for position in positions)
-    return Movers(market, volatility, tenor, level, iv_moves, single, names, tuple(sorted(proxied)))
+    notes = _beta_notes({name: beta for name, beta in known.items() if name in used})
+    return Movers(market, volatility, tenor, level, iv_moves, single, names, own, notes)
 
 
-def _proxied(underlying: Underlying, settings: ScenarioSettings) -> bool:
-    """Whether its beta is asked for and not known; the reference has beta 1 by definition."""
-    own = underlying.symbol in settings.leveraged_funds or underlying.symbol == settings.reference_index
-    return settings.spot_model == "beta" and underlying.beta is None and not own
+def _or_one(beta: float | None) -> float:
+    return 1.0 if beta is None else beta
 
 
-def _market_ratio(contract: Contract, underlying: Underlying, settings: ScenarioSettings) -> float:
-    """How many times the scenario's move this underlying moves."""
+def _beta_notes(known: dict[str, Beta]) -> tuple[str, ...]:
+    """A sentence for the unknown betas and one for the weak ones, each symbol with its reason."""
+    notes = []
+    for head, unknown in (("beta unknown, 1 assumed", True), ("beta from little history", False)):
+        said = [
+            f"{name} ({beta.remark})"
+            for name, beta in sorted(known.items())
+            if beta.remark is not None and (beta.value is None) is unknown
+        ]
+        if said:
+            notes.append(f"{head}: {', '.join(said)}")
+    return tuple(notes)
+
+
+def _follows_market(contract: Contract, underlying: Underlying, settings: ScenarioSettings) -> bool:
+    """Stocks, funds, equity indices and equity futures; not other futures, currencies and the like."""
     if underlying.symbol in settings.leveraged_funds:
-        return settings.leveraged_funds[underlying.symbol]
+        return True
     equity_future = underlying.symbol in settings.equity_futures
     if underlying.kind not in {Kind.STOCK, Kind.ETF, Kind.INDEX} and not equity_future:
-        return 0.0
-    if (
-        contract.kind in {Kind.FUTURE, Kind.FUTURE_OPTION}
-        and not equity_future
-        and underlying.kind is not Kind.INDEX
-    ):
-        return 0.0
-    if settings.spot_model == "beta" and underlying.beta is not None:
-        return underlying.beta
-    return 1.0
+        return False
+    of_a_future = contract.kind in {Kind.FUTURE, Kind.FUTURE_OPTION}
+    return equity_future or underlying.kind is Kind.INDEX or not of_a_future

@@ -8,7 +8,7 @@ import anyio
 import pytest
 
 from bot.clock import SystemClock
-from bot.history import StoredHistory
+from bot.history import StoredHistory, refer_to
 from engine.book import Book, Holding
 from engine.broker.client import IbClient
 from engine.broker.facts import ContractFact, End, SecType
@@ -16,6 +16,8 @@ from engine.broker.history import History
 from engine.broker.history_queue import ALL, HISTORICAL, IMPLIED, TRADES
 from engine.errors import LinkDown
 from engine.model import Contract, Kind, Right
+from engine.scenarios import betas
+from engine.settings import ScenarioSettings
 from engine.store import AsyncStore, Store
 from simulator.gateway import GatewayConfig, messages, requests, running_gateway
 from simulator.gateway.data_requests import historical_bars
@@ -162,6 +164,18 @@ async def test_two_years_of_each_series_are_stored_and_in_the_book(desk):
     assert len(spx.iv_history) > 495 and all(0.01 < level < 5 for _, level in spx.iv_history)
     realised = await desk.store.read(Store.bars, "SPX", HISTORICAL)
     assert len(realised) == len(bars) and all(0.01 < bar.close < 5 for bar in realised)
+
+
+@pytest.mark.parametrize("reference", ["SPY", "SPX"])
+async def test_betas_have_their_reference_though_it_is_not_held(desk, reference):
+    also = refer_to(desk.book, reference)
+    desk.history = History(desk.book, desk.archive, desk.clock, also=also, timeout_s=0.3)
+    async with desk.fetching(AAPL):
+        await desk.stored(2 * len(ALL))
+    snapshot = desk.book.freeze(START)
+    found = betas(snapshot, ["AAPL"], ScenarioSettings(reference_index=reference))["AAPL"]
+    assert found.remark is None
+    assert 0.8 < found.value < 1.6  # the simulated AAPL has 1.1
 
 
 async def test_every_request_is_for_regular_hours_and_whole_days_up_to_now(desk):

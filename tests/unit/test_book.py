@@ -5,9 +5,9 @@ from datetime import date, timedelta
 import pytest
 
 from engine.book import Book, Holding, Quote
-from engine.model import Account, BrokerView, DataMode, Dividend, Kind, RateCurve
+from engine.model import Account, BrokerView, DataMode, Dividend, Kind, RateCurve, Underlying
 from engine.snapshot_file import dump_snapshot, load_snapshot
-from tests.unit.books import AS_OF, MONTHLY, holding, option
+from tests.unit.books import AS_OF, MONTHLY, holding, option, snapshot
 
 LATER = AS_OF + timedelta(seconds=1)
 
@@ -182,3 +182,16 @@ def test_other_dividends_count_until_the_broker_tells_its_own(book):
     book.set_dividends("SPY", own)
     book.set_other_dividends("SPY", other)
     assert book.freeze(AS_OF).underlyings["SPY"].dividends == own and book.told_dividends == {"SPY"}
+
+
+def test_a_stored_snapshot_gets_the_past_that_it_was_stored_without():
+    book = Book()
+    book.set_closes("SPY", ((date(2026, 7, 27), 640.0),))
+    kept = ((date(2026, 7, 27), 100.0),)
+    stored = {
+        "SPY": Underlying("SPY", Kind.ETF, 641.0),
+        "AAA": Underlying("AAA", Kind.STOCK, 101.0, closes=kept),
+    }
+    past = book.with_past(snapshot([], stored)).underlyings
+    assert past["SPY"].closes == ((date(2026, 7, 27), 640.0),) and past["SPY"].spot == 641.0
+    assert past["AAA"].closes == kept and past["AAA"].iv_history is None

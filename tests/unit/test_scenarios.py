@@ -218,7 +218,7 @@ def test_an_unknown_beta_counts_as_one_and_is_said():
     snap = snapshot([holding("NEW", kind=Kind.STOCK)], market)
     report = analyse(snap, EngineSettings(scenarios=ScenarioSettings(spot_model="beta")))
     assert report.scenarios[4].pnl == pytest.approx(-5.0)
-    assert "beta unknown, 1 assumed: NEW" in report.quality.notes
+    assert "beta unknown, 1 assumed: NEW (no daily closes)" in report.quality.notes
 
 
 def test_the_reference_index_needs_no_beta():
