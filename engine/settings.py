@@ -84,7 +84,7 @@ class IbkrSettings(Section):
 class ScenarioSettings(Section):
     use_calendar: StrictBool = True
     auto_detect_earnings: StrictBool = True
-    default_iv_model: Annotated[str, Field(pattern="^beta_weighted$")] = "beta_weighted"
+    default_iv_model: Annotated[str, Field(pattern="^(beta_weighted|flat)$")] = "beta_weighted"
     spot_model: Annotated[str, Field(pattern="^(uniform|beta)$")] = "uniform"
     wing_at: Annotated[Number, Field(gt=0, lt=0.5)] = 0.05
     iv_floor: Annotated[Number, Field(ge=0.001, lt=1)] = 0.03

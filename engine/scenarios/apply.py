@@ -8,13 +8,11 @@ import numpy as np
 from engine.marks import MarkedBook
 from engine.model import Bools, Floats
 from engine.pricing import Shocks, value
-from engine.scenarios.iv_model import hold, relative_shift
+from engine.scenarios.iv_model import DAYS_A_YEAR, IvColumns, IvShock, hold, iv_model
 from engine.scenarios.movers import Movers, movers
-from engine.scenarios.shapes import TermSlide
 from engine.scenarios.templates import Scenario, Scope
 from engine.settings import ScenarioSettings
 
-DAYS_A_YEAR = 365.0
 LOWEST_MOVE = -0.9999
 """Nothing falls below nothing: a three-times fund in a 40 % fall keeps a ten-thousandth."""
 
@@ -80,7 +78,7 @@ def shock(book: MarkedBook, who: Movers, leg: Leg, settings: ScenarioSettings) -
     """Spot and sigma of each position after one leg."""
     scenario, base = leg.scenario, book.contracts
     touched = who.touched_by(scenario.symbol, scenario.scope is Scope.SINGLE_STOCKS)
-    in_volatility = relative_shift(scenario.iv, np.ones_like(who.tenor), who.tenor, leg.move, settings)
+    in_volatility = iv_model(settings).at_the_money(scenario.iv, who.tenor, leg.move, settings)
     level_after, level_held = hold(who.level, who.level * (1.0 + in_volatility), settings)
     level_move = np.where(
         np.isnan(who.level) | (who.level <= 0.0),
@@ -89,33 +87,21 @@ def shock(book: MarkedBook, who: Movers, leg: Leg, settings: ScenarioSettings) -
     )
     follows = who.own if scenario.scope is Scope.SINGLE_STOCKS else who.market
     move = np.where(touched, follows * leg.move + who.volatility * level_move, 0.0)
-    spot = base.spot * (1.0 + np.maximum(move, LOWEST_MOVE))
-    sigma, held = _sigma_after(book, who.iv_moves & touched, leg, settings)
+    move = np.maximum(move, LOWEST_MOVE)
+    spot = base.spot * (1.0 + move)
+    sigma, held = _sigma_after(
+        book, who, touched, IvShock(scenario.iv, leg.move, scenario.days, 1.0 + move), settings
+    )
     return ShockedMarket(spot, sigma, held | (level_held & touched & (who.volatility != 0.0)))
 
 
 def _sigma_after(
-    book: MarkedBook, moves: Bools, leg: Leg, settings: ScenarioSettings
+    book: MarkedBook, who: Movers, touched: Bools, shock: IvShock, settings: ScenarioSettings
 ) -> tuple[Floats, Bools]:
-    base, scenario = book.contracts, leg.scenario
-    if isinstance(scenario.iv, TermSlide):
-        wanted = base.sigma * _slides(book, scenario.days / DAYS_A_YEAR)
-    else:
-        wanted = base.sigma * (
-            1.0 + relative_shift(scenario.iv, book.moneyness, book.dte, leg.move, settings)
-        )
-    sigma, held = hold(base.sigma, wanted, settings)
+    base, moves = book.contracts, who.iv_moves & touched
+    columns = IvColumns(base.sigma, base.tau, book.moneyness, book.dte, who.underlying, book.surfaces)
+    sigma, held = hold(base.sigma, iv_model(settings).sigma(columns, shock, settings), settings)
     return np.where(moves, sigma, base.sigma), held & moves
-
-
-def _slides(book: MarkedBook, years: float) -> Floats:
-    """Each option's ATM(T - h) / ATM(T) on its own underlying's term structure."""
-    ratio = np.ones(len(book.contracts))
-    names = np.array([position.contract.underlying for position in book.snapshot.positions], dtype=object)
-    for name, known in book.surfaces.items():
-        mine = (names == name) & ~np.isnan(book.contracts.tau)
-        ratio[mine] = known.slide(book.contracts.tau[mine], years)
-    return ratio
 
 
 def _worse_legs(legs: Sequence[Leg], pnl: Floats) -> list[int]:

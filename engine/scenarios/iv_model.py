@@ -1,5 +1,13 @@
-"""The volatility model of the scenarios, `beta_weighted`: `iv * (1 + multiplier * moneyness_beta * time_beta)`, held between a
-floor and a cap (D3)."""
+"""The volatility models behind one door, `iv_model(settings)`: how sigmas answer a scenario (D3).
+
+`beta_weighted`: iv * (1 + multiplier * moneyness_beta * time_beta). `flat`: the same without either factor. A model sees
+the whole book and where each spot goes, so that one that moves whole surfaces needs nothing more; floor and cap (`hold`) are
+its caller's.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final, Protocol
 
 import numpy as np
 
@@ -9,14 +17,64 @@ from engine.scenarios.shapes import (
     ByWing,
     IvShape,
     Proportional,
+    TermSlide,
+    Uniform,
     by_moneyness,
     time_betas,
     wing_weights,
 )
 from engine.scenarios.templates import template
 from engine.settings import ScenarioSettings
+from engine.surface import Surface
 
 DEFAULTS = ScenarioSettings()
+DAYS_A_YEAR: Final = 365.0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class IvColumns:
+    """The base that a model sees.
+
+    Attributes:
+        sigma, tau: (n,), decimals per year and years to expiry; NaN for what is no option.
+        moneyness, dte: (n,), strike / spot and whole calendar days, of the base market and date.
+        underlying: (n,) keys of `surfaces`.
+        surfaces: what is known of each underlying's smile and term structure.
+    """
+
+    sigma: Floats
+    tau: Floats
+    moneyness: Floats
+    dte: Floats
+    underlying: tuple[str, ...]
+    surfaces: Mapping[str, Surface]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class IvShock:
+    """What happens: a template's shape, the market's move (a decimal), calendar days, and (n,) each spot after / before."""
+
+    shape: IvShape
+    market_move: float
+    days: int
+    spot_ratio: Floats
+
+
+class IvModel(Protocol):
+    """One way for implied volatilities to answer. NaN in, NaN out; nothing is held by floor or cap here."""
+
+    def sigma(self, base: IvColumns, shock: IvShock, settings: ScenarioSettings) -> Floats:
+        """Volatilities after, (n,), decimals per year. Put and call of one strike get one shift (D2)."""
+
+    def at_the_money(
+        self, shape: IvShape, tenor: Floats, market_move: float, settings: ScenarioSettings
+    ) -> Floats:
+        """Relative shift of the at-the-money volatility of `tenor` days, (n,): what volatility products follow (D4)."""
+
+
+def iv_model(settings: ScenarioSettings) -> IvModel:
+    """The configured model."""
+    return MODELS[settings.default_iv_model]
 
 
 def get_moneyness_beta(moneyness: float, wing_at: float = DEFAULTS.wing_at) -> float:
@@ -37,7 +95,7 @@ def calculate_iv_shift(
     market_move: float,
     settings: ScenarioSettings = DEFAULTS,
 ) -> float:
-    """The implied volatility of one option under a template (D3).
+    """The implied volatility of one option under a template, by the configured model (D3).
 
     Args:
         base_iv: decimals per year.
@@ -45,22 +103,24 @@ def calculate_iv_shift(
         dte: whole calendar days to expiry, of the base date.
         scenario_type: a template's name, in any case.
         market_move: move of spot, a decimal; it drives only the correlation rule.
-        settings: wing, floor, cap and the correlation rule.
+        settings: the model, wing, floor, cap and the correlation rule.
     Returns:
         The new volatility, between min(floor, base) and max(cap, base). '1 Week' leaves it: its slide needs a term structure.
     Raises:
         RequestError: If there is no such template.
     """
-    shape = template(scenario_type).iv
-    shifted, _ = shifted_iv(
-        shape,
-        np.array([base_iv]),
-        np.array([moneyness]),
-        np.array([dte], dtype=np.float64),
-        market_move,
-        settings,
+    base = IvColumns(
+        sigma=np.array([base_iv]),
+        tau=np.array([dte / DAYS_A_YEAR]),
+        moneyness=np.array([moneyness]),
+        dte=np.array([dte], dtype=np.float64),
+        underlying=("",),
+        surfaces={},
     )
-    return float(shifted[0])
+    scenario = template(scenario_type)
+    shock = IvShock(scenario.iv, market_move, scenario.days, np.array([1.0 + market_move]))
+    held, _ = hold(base.sigma, iv_model(settings).sigma(base, shock, settings), settings)
+    return float(held[0])
 
 
 def relative_shift(
@@ -79,17 +139,60 @@ def relative_shift(
     return shift
 
 
-def shifted_iv(
-    shape: IvShape,
-    base_iv: Floats,
-    moneyness: Floats,
-    dte: Floats,
-    market_move: float,
-    settings: ScenarioSettings,
-) -> tuple[Floats, Bools]:
-    """New volatilities (n,) and a boolean (n,): where the floor or the cap held one."""
-    shift = relative_shift(shape, moneyness, dte, market_move, settings)
-    return hold(base_iv, base_iv * (1.0 + shift), settings)
+class BetaWeighted:
+    """D3's formula: wings, time betas and the correlation rule."""
+
+    def sigma(self, base: IvColumns, shock: IvShock, settings: ScenarioSettings) -> Floats:
+        if isinstance(shock.shape, TermSlide):
+            return base.sigma * slides(base, shock.days / DAYS_A_YEAR)
+        return base.sigma * (
+            1.0 + relative_shift(shock.shape, base.moneyness, base.dte, shock.market_move, settings)
+        )
+
+    def at_the_money(
+        self, shape: IvShape, tenor: Floats, market_move: float, settings: ScenarioSettings
+    ) -> Floats:
+        return relative_shift(shape, np.ones_like(tenor), tenor, market_move, settings)
+
+
+class Flat:
+    """No wing and no time factor: every strike and date as the money of a month. What is stated by days to expiry, and the
+    slide along the term structure, stay as stated; the correlation rule is one of the put wing, so there is none."""
+
+    def sigma(self, base: IvColumns, shock: IvShock, settings: ScenarioSettings) -> Floats:
+        if isinstance(shock.shape, TermSlide):
+            return base.sigma * slides(base, shock.days / DAYS_A_YEAR)
+        shape = flattened(shock.shape)
+        return base.sigma * (1.0 + shape.relative_shift(base.moneyness, base.dte, settings.wing_at))
+
+    def at_the_money(
+        self, shape: IvShape, tenor: Floats, market_move: float, settings: ScenarioSettings
+    ) -> Floats:
+        return flattened(shape).relative_shift(np.ones_like(tenor), tenor, settings.wing_at)
+
+
+MODELS: Final[Mapping[str, IvModel]] = {"beta_weighted": BetaWeighted(), "flat": Flat()}
+"""By the name of `scenarios.default_iv_model`, whose pattern in `ScenarioSettings` lists them too."""
+
+
+def flattened(shape: IvShape) -> IvShape:
+    """The shape without wing and time: its number at the money."""
+    match shape:
+        case ByWing(money=money):
+            return Uniform(money)
+        case Proportional(multiplier=multiplier):
+            return Uniform(multiplier)
+    return shape
+
+
+def slides(base: IvColumns, years: float) -> Floats:
+    """Each option's ATM(T - h) / ATM(T) on its own underlying's term structure, (n,) (D6)."""
+    ratio = np.ones_like(base.sigma)
+    names = np.array(base.underlying, dtype=object)
+    for name, known in base.surfaces.items():
+        mine = (names == name) & ~np.isnan(base.tau)
+        ratio[mine] = known.slide(base.tau[mine], years)
+    return ratio
 
 
 def hold(base_iv: Floats, new_iv: Floats, settings: ScenarioSettings) -> tuple[Floats, Bools]:

@@ -34,6 +34,7 @@ class Movers:
         iv_moves: options whose own sigma is shifted.
         single_stock: what an earnings scenario without a symbol moves.
         underlying: (n,) keys, for scenarios on one symbol.
+        proxied: keys of underlyings that moved with beta 1 because theirs is unknown.
         own: as `market` where the scenario states a symbol's own move: 1 for what follows the market, 0 for the rest.
         beta_notes: which betas are unknown and count as 1, and which rest on little; empty where betas are not asked for.
     """
@@ -45,6 +46,7 @@ class Movers:
     iv_moves: Bools
     single_stock: Bools
     underlying: tuple[str, ...]
+    proxied: tuple[str, ...]
     own: Floats
     beta_notes: tuple[str, ...]
 
@@ -59,7 +61,8 @@ def movers(book: MarkedBook, settings: ScenarioSettings) -> Movers:
     """Classify every position of the book once; the scenarios then only multiply."""
     positions = book.snapshot.positions
     n = len(positions)
-    market, own, volatility, tenor, level = (np.zeros(n) for _ in range(5))
+    market, own, volatility, level = (np.zeros(n) for _ in range(4))
+    tenor = np.full(n, INDEX_TENOR)
     iv_moves, single = np.zeros(n, dtype=np.bool_), np.zeros(n, dtype=np.bool_)
     known: dict[str, Beta] = {}
     if settings.spot_model == "beta":
@@ -89,8 +92,9 @@ def movers(book: MarkedBook, settings: ScenarioSettings) -> Movers:
             iv_moves[i] = contract.is_option and follows
             single[i] = underlying.kind is Kind.STOCK
     names = tuple(position.contract.underlying for position in positions)
-    notes = _beta_notes({name: beta for name, beta in known.items() if name in used})
-    return Movers(market, volatility, tenor, level, iv_moves, single, names, own, notes)
+    known = {name: beta for name, beta in known.items() if name in used}
+    proxied = tuple(sorted(name for name, beta in known.items() if beta.value is None))
+    return Movers(market, volatility, tenor, level, iv_moves, single, names, proxied, own, _beta_notes(known))
 
 
 def _or_one(beta: float | None) -> float:

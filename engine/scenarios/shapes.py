@@ -91,8 +91,8 @@ class Proportional:
 
 @dataclass(frozen=True, slots=True)
 class TermSlide:
-    """Slides along the underlying's own at-the-money term structure (D6): by itself it shifts nothing; `term.slide` has the
-    ratio."""
+    """Slides along the underlying's own at-the-money term structure (D6): by itself it shifts nothing; `iv_model.slides` has
+    the ratio."""
 
     def relative_shift(self, moneyness: Floats, dte: Floats, wing_at: float) -> Floats:
         return np.zeros_like(moneyness)

@@ -8,9 +8,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.errors import RequestError
-from engine.scenarios import TEMPLATES, calculate_iv_shift, get_moneyness_beta, get_time_beta
-from engine.scenarios.iv_model import hold
+from engine.marks import mark_book
+from engine.model import Kind
+from engine.scenarios import (
+    TEMPLATES,
+    Scenario,
+    calculate_iv_shift,
+    get_moneyness_beta,
+    get_time_beta,
+    run_scenarios,
+)
+from engine.scenarios.iv_model import MODELS, hold, iv_model
+from engine.scenarios.shapes import Uniform
 from engine.settings import ScenarioSettings
+from tests.unit.books import SETTINGS, VIX_DAY, holding, option, snapshot
 
 PLAIN = ScenarioSettings()
 SIGMA = st.floats(0.001, 20.0)
@@ -177,3 +188,75 @@ def test_a_template_is_found_in_any_case():
 def test_an_unknown_template_is_refused_with_the_nearest():
     with pytest.raises(RequestError, match="Black Swan"):
         calculate_iv_shift(0.2, 1.0, 20, "Blak Swan", -0.2)
+
+
+# The door
+
+
+FLAT = ScenarioSettings(default_iv_model="flat")
+
+
+@pytest.mark.parametrize(
+    ("name", "relative"),
+    [
+        ("Normal Day", 0.0),
+        ("Fed Hawkish", 0.20),
+        ("Market Panic", 0.35),  # the money's number
+        ("Flash Crash", 0.50),
+        ("Black Swan", 1.50),  # the multiplier alone
+        ("FOMO Rally", -0.025),
+    ],
+)
+@given(moneyness=MONEYNESS, dte=DTE)
+def test_the_flat_model_knows_neither_wing_nor_time(name, relative, moneyness, dte):
+    after = calculate_iv_shift(0.2, moneyness, dte, name, -0.1, FLAT)
+    assert after == pytest.approx(0.2 * (1 + relative), rel=1e-12)
+
+
+@given(MONEYNESS, DTE, st.sampled_from(["Earnings Beat", "Earnings Inline", "1 Day Pass", "Weekend"]))
+def test_what_is_stated_by_days_to_expiry_is_the_same_in_both_models(moneyness, dte, name):
+    both = [calculate_iv_shift(0.2, moneyness, dte, name, 0.05, chosen) for chosen in (PLAIN, FLAT)]
+    assert both[0] == both[1]
+
+
+def test_the_flat_model_has_no_put_wing_to_give_an_extra_to():
+    flat = FLAT.model_copy(update={"crash_put_extra": 0.4})
+    assert calculate_iv_shift(0.2, 0.9, 20, "Flash Crash", -0.5, flat) == pytest.approx(0.3)
+
+
+def test_both_models_agree_at_the_money_of_a_month():
+    for scenario in TEMPLATES:
+        both = [calculate_iv_shift(0.2, 1.0, 30, scenario.name, 0.0, chosen) for chosen in (PLAIN, FLAT)]
+        assert both[0] == pytest.approx(both[1], rel=1e-12)
+
+
+def test_every_model_of_the_door_may_be_configured():
+    assert [iv_model(ScenarioSettings(default_iv_model=name)) for name in MODELS] == list(MODELS.values())
+
+
+class WholeSurface:
+    """A model of the third kind: it looks at the surface and at where each spot goes, and sets a level by tenor."""
+
+    def sigma(self, base, shock, settings):
+        rows = zip(
+            base.underlying, base.tau, np.log(base.moneyness / shock.spot_ratio), base.sigma, strict=True
+        )
+        slid = [
+            base.surfaces[name].sigma(tau, k) if name in base.surfaces else sigma
+            for name, tau, k, sigma in rows
+        ]
+        return np.array(slid, dtype=float) - shock.market_move * np.sqrt(30.0 / base.dte)
+
+    def at_the_money(self, shape, tenor, market_move, settings):
+        return -market_move * np.sqrt(30.0 / tenor)
+
+
+def test_a_model_that_moves_whole_surfaces_needs_no_change_in_its_callers(monkeypatch):
+    """Sticky moneyness: after a fall of 10 % the strike at 90 % is at the money and has the smile's sigma there, plus a level."""
+    monkeypatch.setattr("engine.scenarios.iv_model.MODELS", {"beta_weighted": WholeSurface()})
+    held = [option("SPX", 5760, "P", iv=0.30), option("SPX", 6400, "P", iv=0.20)]
+    vix = holding("VIX", kind=Kind.FUTURE, expiry=VIX_DAY, mark=19.0)
+    book = mark_book(snapshot([*held, vix]), SETTINGS)
+    (outcome,) = run_scenarios(book, [Scenario("fall", (-0.1,), Uniform(0.0))], SETTINGS.scenarios)
+    assert outcome.market.sigma[0] == pytest.approx(0.20 + 0.1 * math.sqrt(30 / 24))
+    assert outcome.market.spot[2] == pytest.approx(19.0 * (1 + 0.1 * math.sqrt(30 / 52)))
