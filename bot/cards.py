@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 
 from engine.broker import LinkPhase, LinkState
 from engine.model import Kind
-from engine.reports.numbers import UNKNOWN, amount, compact, percent
+from engine.reports.numbers import UNKNOWN, amount, compact, percent, shock
 from engine.reports.tables import greeks_frame, matrix_frame
 from engine.results import Matrix, PositionRisk, RiskReport, ScenarioResult
 from engine.scenarios import ALL_STOCKS
@@ -234,12 +234,16 @@ def matrix_text(matrix: Matrix, title: str, currency: str) -> str:
     blocks = []
     for start in range(0, len(frame.columns), 4):
         columns = list(frame.columns[start : start + 4])
-        lines = ["    IV" + "".join(f"{f'{100 * iv:+.0f}%':>6}" for iv in columns)]
+        lines = ["  IV %" + "".join(f"{_step(iv).rstrip('%'):>6}" for iv in matrix.iv[start : start + 4])]
         for spot, row in frame[columns].iterrows():
             cells = "".join(f"{compact(value, short=True):>6}" for value in row)
-            lines.append(f"{100 * float(str(spot)):>+4.0f}% {cells}")
+            lines.append(f"{_step(float(str(spot))):>6}{cells}")
         blocks.append(pre(lines))
     return f"<b>{escape(title)}</b>, P&L in {currency}\n" + "\n".join(blocks)
+
+
+def _step(fraction: float) -> str:
+    return shock(fraction).replace(" ", "")
 
 
 def greeks_text(report: RiskReport) -> str:

@@ -39,7 +39,9 @@ class Config(EngineSettings):
 
     @property
     def engine(self) -> EngineSettings:
-        return EngineSettings(scenarios=self.scenarios, risk_limits=self.risk_limits, data=self.data)
+        return EngineSettings(
+            scenarios=self.scenarios, matrix=self.matrix, risk_limits=self.risk_limits, data=self.data
+        )
 
 
 class Secrets(BaseSettings):

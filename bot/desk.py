@@ -15,7 +15,7 @@ from engine.clock import Clock
 from engine.model import IvSource, RateCurve, Snapshot
 from engine.results import Matrix, PositionRisk, RiskReport, ScenarioResult
 from engine.scenarios import Scenario
-from engine.settings import EngineSettings
+from engine.settings import EngineSettings, MatrixSettings
 from engine.treasury import DOLLAR
 
 FIRST_PRICES_WITHIN_S: Final = 6.0
@@ -85,9 +85,11 @@ class Desk:
                 return self._last_complete
             return await self._make()
 
-    async def matrix(self, view: View, symbol: str) -> Matrix:
-        """The risk matrix of the positions on `symbol`."""
-        return await anyio.to_thread.run_sync(analyse_matrix, view.snapshot, self._settings, symbol)
+    async def matrix(self, view: View, symbol: str | None, grid: MatrixSettings) -> Matrix:
+        """The risk matrix of the book, or of the positions on `symbol`; the report's own where that is the one asked for."""
+        if symbol is None and grid == self._settings.matrix:
+            return view.report.matrix
+        return await anyio.to_thread.run_sync(analyse_matrix, view.snapshot, self._settings, symbol, grid)
 
     async def scenario(self, view: View, scenario: Scenario) -> ScenarioResult:
         """One scenario outside the standard set."""

@@ -9,9 +9,9 @@ import pandas as pd
 from bot.cards import iv_text, ranked, short_label
 from engine.errors import RenderError
 from engine.reports import Renderer, heat_map, scenario_bars, table_picture
-from engine.reports.numbers import UNKNOWN, amount, compact, percent
+from engine.reports.numbers import UNKNOWN, amount, compact, percent, shock
 from engine.reports.tables import matrix_frame
-from engine.results import Matrix, PositionRisk, Quality, RiskReport, ScenarioResult
+from engine.results import Matrix, MatrixMark, PositionRisk, Quality, RiskReport, ScenarioResult
 
 log = logging.getLogger(__name__)
 
@@ -50,7 +50,14 @@ class Pictures:
         self, matrix: Matrix, *, title: str, note: str, unit: str, limit: float | None
     ) -> bytes | None:
         return await self._draw(
-            heat_map, matrix_frame(matrix), title=title, note=note, unit=unit, limit=limit
+            heat_map,
+            matrix_frame(matrix),
+            title=title,
+            note=note,
+            unit=unit,
+            limit=limit,
+            marks=matrix_marks(matrix),
+            iv_axis="IV of a month at the money" if matrix.shaped else "implied volatility",
         )
 
     async def _draw(self, function: Callable[..., bytes], frame: pd.DataFrame, **words: Any) -> bytes | None:
@@ -59,6 +66,15 @@ class Pictures:
         except RenderError as error:
             log.warning("no picture: %s", error)
             return None
+
+
+def matrix_marks(matrix: Matrix) -> tuple[tuple[int, int, str], ...]:
+    """(row, column, words) of the templates' places; the words say where one is beyond the grid."""
+    return tuple((mark.row, mark.column, mark.name + _beyond(mark)) for mark in matrix.marks)
+
+
+def _beyond(mark: MatrixMark) -> str:
+    return f" ({shock(mark.spot)}, IV {shock(mark.iv)}: off the grid)" if mark.off else ""
 
 
 def positions_table(rows: list[PositionRisk], flagged: frozenset[str]) -> pd.DataFrame:

@@ -12,7 +12,7 @@ from engine.model import CLOSED_MODES, EventKind, Floats, Kind, Snapshot
 from engine.results import Exposure, Matrix, PositionRisk, Quality, Remark, RiskReport, ScenarioResult
 from engine.risk import basis, exposure_sum, position_exposures, scenario_results
 from engine.scenarios import Scenario, movers, risk_matrix, run_scenarios, standard_set
-from engine.settings import EngineSettings
+from engine.settings import EngineSettings, MatrixSettings
 
 EARNINGS_AHEAD: Final = timedelta(days=30)
 MOST_NAMED: Final = 3
@@ -40,7 +40,7 @@ def analyse(snapshot: Snapshot, settings: EngineSettings) -> RiskReport:
         greeks=exposure_sum(table),
         by_underlying=_by_underlying(book, table),
         scenarios=scenario_results(book, outcomes, of),
-        matrix=risk_matrix(book, settings.scenarios),
+        matrix=risk_matrix(book, settings.scenarios, grid=settings.matrix),
         quality=_quality(book, settings, of.name),
     )
 
@@ -52,9 +52,11 @@ def analyse_scenario(snapshot: Snapshot, settings: EngineSettings, scenario: Sce
     return scenario_results(book, outcomes, basis(book))[0]
 
 
-def analyse_matrix(snapshot: Snapshot, settings: EngineSettings, symbol: str) -> Matrix:
-    """The risk matrix of the positions on one underlying."""
-    return risk_matrix(mark_book(snapshot, settings), settings.scenarios, symbol)
+def analyse_matrix(
+    snapshot: Snapshot, settings: EngineSettings, symbol: str | None, grid: MatrixSettings | None = None
+) -> Matrix:
+    """The risk matrix of the positions on one underlying, or of all, over another grid than the configured one if given."""
+    return risk_matrix(mark_book(snapshot, settings), settings.scenarios, symbol, grid or settings.matrix)
 
 
 def reporting_symbols(snapshot: Snapshot, settings: EngineSettings) -> tuple[str, ...]:

@@ -122,13 +122,37 @@ class ScenarioResult:
         return [NamedPnl(id_, pnl) for pnl, id_ in sorted(losing)[:count]]
 
 
+@dataclass(frozen=True, slots=True)
+class MatrixMark:
+    """Where a scenario lies on the matrix: the cell nearest to its moves (decimals; IV at the money of 30 days).
+
+    `off` is set where a move is beyond the grid: the cell is then the nearest at the edge.
+    """
+
+    name: str
+    row: int
+    column: int
+    spot: float
+    iv: float
+    off: bool
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Matrix:
-    """Portfolio P&L over spot and IV shocks (decimals): pnl has shape (n_spot, n_iv); NaN where nothing could be valued."""
+    """P&L over spot and IV shocks (decimals) after `days` calendar days, of the portfolio or of one symbol.
+
+    Attributes:
+        pnl: (n_spot, n_iv), base currency; NaN where nothing could be valued.
+        shaped: the IV step is that of a month at the money and the volatility model does the rest; else it is every option's.
+        marks: where the templates lie.
+    """
 
     spot: tuple[float, ...]
     iv: tuple[float, ...]
     pnl: Floats
+    days: int = 0
+    shaped: bool = False
+    marks: tuple[MatrixMark, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

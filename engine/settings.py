@@ -4,6 +4,7 @@ Ranges stand beside each key, so that the message for a bad value can say what i
 """
 
 from collections.abc import Mapping
+from itertools import pairwise
 from typing import Annotated, Final
 
 from pydantic import (
@@ -71,6 +72,10 @@ VOLATILITY_FUNDS: Final[Mapping[str, float]] = {
     "SVXY": -0.5,
     "SVIX": -1,
 }
+SPOT_STEPS: Final = (-0.20, -0.15, -0.10, -0.05, 0.0, 0.05, 0.10, 0.15, 0.20)
+IV_STEPS: Final = (-0.50, -0.25, 0.0, 0.25, 0.50, 0.75, 1.00)
+MOST_STEPS: Final = (17, 13)
+"""Spot and IV steps that a picture on a phone still shows."""
 EQUITY_FUTURES: Final = ("ES", "MES", "NQ", "MNQ", "RTY", "M2K", "YM", "MYM")
 
 
@@ -103,6 +108,26 @@ class ScenarioSettings(Section):
     def _floor_below_cap(self) -> "ScenarioSettings":
         if self.iv_floor >= self.iv_cap:
             raise ValueError("iv_floor must be below iv_cap")
+        return self
+
+
+class MatrixSettings(Section):
+    """The grid of the risk matrix: relative steps, whether IV is shaped by the model, and calendar days forward."""
+
+    spot_steps: tuple[Annotated[Number, Field(gt=-1, le=5)], ...] = SPOT_STEPS
+    iv_steps: tuple[Annotated[Number, Field(gt=-1, le=10)], ...] = IV_STEPS
+    shaped: StrictBool = False
+    days: Annotated[Whole, Field(ge=0, le=365)] = 0
+
+    @model_validator(mode="after")
+    def _ascending(self) -> "MatrixSettings":
+        for name, steps, most in zip(
+            ("spot_steps", "iv_steps"), (self.spot_steps, self.iv_steps), MOST_STEPS, strict=True
+        ):
+            if not 1 <= len(steps) <= most:
+                raise ValueError(f"{name} must have 1 to {most} steps, not {len(steps)}")
+            if any(low >= high for low, high in pairwise(steps)):
+                raise ValueError(f"{name} must rise from step to step")
         return self
 
 
@@ -153,5 +178,6 @@ class EngineSettings(Section):
     """What `analyse` needs: everything that turns a Snapshot into a report."""
 
     scenarios: ScenarioSettings = ScenarioSettings()
+    matrix: MatrixSettings = MatrixSettings()
     risk_limits: RiskLimits = RiskLimits()
     data: DataSettings = DataSettings()

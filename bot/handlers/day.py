@@ -10,6 +10,7 @@ from bot.handlers.context import Context, note
 from bot.handlers.what_if import loss_limit
 from bot.replies import Reply, button
 from engine.broker import LinkState
+from engine.reports.tables import matrix_title
 
 CURVE_IS_OLD_AFTER_DAYS: Final = 7
 
@@ -28,13 +29,13 @@ async def end_of_day(context: Context, view: View) -> list[Reply]:
     ]
     drawn = await context.pictures.matrix(
         view.report.matrix,
-        title="Risk matrix",
+        title=matrix_title(view.report.matrix),
         note=note(foot),
         unit=view.report.base_currency,
         limit=loss_limit(context, view.report),
     )
     if drawn is not None:
-        replies.append(Reply(f"<b>Risk matrix</b>\n{foot}", drawn))
+        replies.append(Reply(f"<b>{matrix_title(view.report.matrix)}</b>\n{foot}", drawn))
     return replies
 
 

@@ -1,5 +1,7 @@
 """What if: /scenarios, /scenario and /matrix."""
 
+import re
+from html import escape
 from typing import Final
 
 from bot.cards import (
@@ -15,10 +17,14 @@ from bot.desk import View
 from bot.handlers.context import Context, note, symbol_of
 from bot.replies import Button, Keyboard, Reply, button, page_number, rows_of
 from engine.errors import RequestError
+from engine.reports.tables import matrix_title
 from engine.results import RiskReport, ScenarioResult
 from engine.scenarios import TEMPLATES, Scenario, find, for_symbol, template
+from engine.settings import MatrixSettings
 
 MOST_CHOICES: Final = 24
+DAYS: Final = re.compile(r"[0-9]{1,4}d")
+MOST_DAYS: Final = 365
 TEMPLATE_NAMES: Final = tuple(scenario.name for scenario in TEMPLATES)
 
 
@@ -88,21 +94,48 @@ async def scenario_page(context: Context, arguments: list[str]) -> list[Reply]:
 
 
 async def matrix(context: Context, text: str) -> list[Reply]:
-    """The risk matrix of the book, or of one symbol, as a heat map."""
+    """The risk matrix of the book, or of one symbol, as a heat map; "spy 5d shaped" says which."""
     view = await context.desk.view()
-    return [await _heat_map(context, view, symbol_of(view.report, text, "matrix"))]
+    return [await _heat_map(context, view, *matrix_asked(view.report, context.desk.settings.matrix, text))]
 
 
 async def matrix_page(context: Context, arguments: list[str]) -> list[Reply]:
     """The heat map anew, or its numbers."""
-    kind, name = arguments[0], arguments[1]
+    kind, text = arguments[0], arguments[1]
     view = await context.desk.view()
-    symbol = symbol_of(view.report, name, "matrix")
+    asked = matrix_asked(view.report, context.desk.settings.matrix, text)
     return [
-        await _numbers(context, view, symbol)
+        await _numbers(context, view, *asked)
         if kind == "t"
-        else (await _heat_map(context, view, symbol)).editing()
+        else (await _heat_map(context, view, *asked)).editing()
     ]
+
+
+def matrix_asked(report: RiskReport, grid: MatrixSettings, text: str) -> tuple[str | None, MatrixSettings]:
+    """The symbol and the grid that `text` means: "spy", "5d", "shaped", "uniform", in any order; `grid` is the configured one.
+
+    Raises:
+        RequestError: If it has days out of range, a symbol that is not held, or two.
+    """
+    symbols: list[str] = []
+    for word in text.casefold().split():
+        if word in {"shaped", "uniform"}:
+            grid = grid.model_copy(update={"shaped": word == "shaped"})
+        elif DAYS.fullmatch(word):
+            days = int(word[:-1])
+            if days > MOST_DAYS:
+                raise RequestError(f"{word} is too far: at most {MOST_DAYS}d. Try: /matrix 5d")
+            grid = grid.model_copy(update={"days": days})
+        else:
+            symbols.append(word)
+    if len(symbols) > 1:
+        raise RequestError(f"One symbol at a time, not {len(symbols)}. Try: /matrix {symbols[0][:20]} 5d")
+    return symbol_of(report, "".join(symbols), "matrix"), grid
+
+
+def matrix_words(symbol: str | None, grid: MatrixSettings) -> str:
+    """The text that `matrix_asked` reads as these."""
+    return f"{symbol or ''} {grid.days}d {'shaped' if grid.shaped else 'uniform'}".strip()
 
 
 def loss_limit(context: Context, report: RiskReport) -> float | None:
@@ -110,10 +143,10 @@ def loss_limit(context: Context, report: RiskReport) -> float | None:
     return None if not report.basis else context.desk.settings.risk_limits.max_portfolio_loss * report.basis
 
 
-async def _heat_map(context: Context, view: View, symbol: str | None) -> Reply:
+async def _heat_map(context: Context, view: View, symbol: str | None, grid: MatrixSettings) -> Reply:
     report = view.report
-    cells = report.matrix if symbol is None else await context.desk.matrix(view, symbol)
-    title = "Risk matrix" + (f" of {symbol}" if symbol else "")
+    cells = await context.desk.matrix(view, symbol, grid)
+    title = matrix_title(cells, symbol)
     foot = context.foot(view)
     drawn = await context.pictures.matrix(
         cells,
@@ -123,15 +156,28 @@ async def _heat_map(context: Context, view: View, symbol: str | None) -> Reply:
         limit=loss_limit(context, report),
     )
     if drawn is None:
-        return await _numbers(context, view, symbol)
-    name = symbol or ""
-    keyboard: Keyboard = ((button("Numbers", "matrix", "t", name), button("Refresh", "matrix", "p", name)),)
-    return Reply(f"<b>{title}</b>: spot down the side, IV along the top\n{foot}", drawn, keyboard)
+        return await _numbers(context, view, symbol, grid)
+    return Reply(
+        f"<b>{escape(title)}</b>: spot down the side, IV along the top\n{foot}",
+        drawn,
+        _matrix_keyboard(symbol, grid),
+    )
 
 
-async def _numbers(context: Context, view: View, symbol: str | None) -> Reply:
-    cells = view.report.matrix if symbol is None else await context.desk.matrix(view, symbol)
-    title = "Risk matrix" + (f" of {symbol}" if symbol else "")
+def _matrix_keyboard(symbol: str | None, grid: MatrixSettings) -> Keyboard:
+    """Numbers, refresh, and the neighbours: the other shape, a week on or now."""
+
+    def to(text: str, kind: str, **changes: object) -> Button:
+        return button(text, "matrix", kind, matrix_words(symbol, grid.model_copy(update=changes)))
+
+    shape = to("IV uniform" if grid.shaped else "IV shaped", "p", shaped=not grid.shaped)
+    later = to("Now", "p", days=0) if grid.days else to("A week on", "p", days=7)
+    return ((to("Numbers", "t"), to("Refresh", "p")), (shape, later))
+
+
+async def _numbers(context: Context, view: View, symbol: str | None, grid: MatrixSettings) -> Reply:
+    cells = await context.desk.matrix(view, symbol, grid)
+    title = matrix_title(cells, symbol)
     return Reply(f"{matrix_text(cells, title, view.report.base_currency)}\n{context.foot(view)}")
 
 

@@ -26,6 +26,7 @@ class Sample(StrEnum):
     UNKNOWN = "unknown"
     LIMIT = "limit"
     OUTLINE = "outline"
+    LETTER = "letter"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +35,7 @@ class Entry:
 
     sample: Sample
     words: str
+    letter: str = ""
 
 
 def limit_entry(limit: float, pnl: Floats, thing: str) -> Entry:
@@ -69,7 +71,7 @@ def draw_legend(sheet: Sheet, rows: list[list[Entry]], top: float) -> float:
         middle = top + (number + 0.5) * _ROW
         x: float = MARGIN
         for entry in row:
-            _draw_sample(sheet, entry.sample, x, middle)
+            _draw_sample(sheet, entry, x, middle)
             start = x + _SAMPLE + _GAP
             words = shorten(entry.words, sheet.width - MARGIN - start, NOTE_SIZE)
             sheet.text(start, middle, words, size=NOTE_SIZE, colour=sheet.theme.muted)
@@ -87,9 +89,9 @@ def _entry_width(entry: Entry) -> float:
     return _SAMPLE + _GAP + text_width(entry.words, NOTE_SIZE)
 
 
-def _draw_sample(sheet: Sheet, sample: Sample, x: float, middle: float) -> None:
+def _draw_sample(sheet: Sheet, entry: Entry, x: float, middle: float) -> None:
     theme, top = sheet.theme, middle - _SAMPLE / 2
-    match sample:
+    match entry.sample:
         case Sample.LOSS:
             sheet.box(x, top, _SAMPLE, _SAMPLE, fill=theme.loss)
         case Sample.GAIN:
@@ -98,5 +100,7 @@ def _draw_sample(sheet: Sheet, sample: Sample, x: float, middle: float) -> None:
             sheet.box(x, top, _SAMPLE, _SAMPLE, fill=theme.ground, hatched=True)
         case Sample.OUTLINE:
             sheet.box(x + 3, top + 3, _SAMPLE - 6, _SAMPLE - 6, edge=theme.text, line_width=4)
+        case Sample.LETTER:
+            sheet.text(x + _SAMPLE / 2, middle, entry.letter, size=NOTE_SIZE, bold=True, align="center")
         case Sample.LIMIT:
             draw_limit(sheet, [((x, middle), (x + _SAMPLE, middle))])

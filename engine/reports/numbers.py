@@ -32,6 +32,12 @@ def percent(fraction: float | None, digits: int = 1, *, signed: bool = True) -> 
     return _signed(fraction, f"{abs(fraction) * 100:,.{digits}f}", plus=signed) + " %"
 
 
+def shock(fraction: float) -> str:
+    """A shock with no more decimals than it needs: '+5 %', '-12.5 %', '0 %'."""
+    digits = next((digits for digits in (0, 1) if abs(fraction - round(fraction, digits + 2)) < 1e-9), 2)
+    return percent(fraction, digits)
+
+
 def amount(value: float | None, digits: int = 0, *, signed: bool = False) -> str:
     """A full amount with thousands separators: -12345.6 -> '-12,346'; with `signed`, gains get their '+'."""
     if value is None or not _is_amount(value):

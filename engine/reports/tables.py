@@ -6,7 +6,7 @@ from dataclasses import asdict
 import numpy as np
 import pandas as pd
 
-from engine.reports.numbers import amount, compact
+from engine.reports.numbers import amount, compact, shock
 from engine.results import Matrix, PositionRisk, RiskReport, ScenarioResult
 
 
@@ -64,6 +64,12 @@ def shocked_position_frame(report: RiskReport, result: ScenarioResult) -> pd.Dat
     return frame.sort_values("pnl", kind="stable", na_position="last")
 
 
+def matrix_title(matrix: Matrix, symbol: str | None = None) -> str:
+    """What a matrix is of, in words: 'Risk matrix of SPY, 5 days on, IV shaped'."""
+    later = f", {matrix.days} day{'s' if matrix.days > 1 else ''} on" if matrix.days else ""
+    return f"Risk matrix{f' of {symbol}' if symbol else ''}{later}{', IV shaped' if matrix.shaped else ''}"
+
+
 def matrix_frame(matrix: Matrix) -> pd.DataFrame:
     """P&L; index: spot moves, columns: IV moves, both decimals."""
     return pd.DataFrame(
@@ -118,9 +124,9 @@ def report_text(report: RiskReport) -> str:
     parts.append("Positions\n" + _table(_positions_shown(report)))
     matrix = matrix_frame(report.matrix)
     shown = matrix.map(compact)
-    shown.columns = pd.Index([f"IV {100 * iv:+.0f}%" for iv in matrix.columns])
-    shown.insert(0, "spot", [f"{100 * spot:+.0f} %" for spot in matrix.index])
-    parts.append(f"Risk matrix (P&L, {report.base_currency})\n" + _table(shown))
+    shown.columns = pd.Index([f"IV {shock(iv)}" for iv in report.matrix.iv])
+    shown.insert(0, "spot", [shock(spot) for spot in report.matrix.spot])
+    parts.append(f"{matrix_title(report.matrix)} (P&L, {report.base_currency})\n" + _table(shown))
     parts.append(quality_text(report))
     return "\n\n".join(part for part in parts if part)
 

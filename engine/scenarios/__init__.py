@@ -3,7 +3,7 @@
 from engine.scenarios.apply import Outcome, run_scenarios
 from engine.scenarios.betas import Beta, betas
 from engine.scenarios.iv_model import calculate_iv_shift, get_moneyness_beta, get_time_beta
-from engine.scenarios.matrix import IV_STEPS, SPOT_STEPS, risk_matrix
+from engine.scenarios.matrix import risk_matrix
 from engine.scenarios.movers import movers
 from engine.scenarios.templates import (
     ALL_STOCKS,
@@ -18,8 +18,6 @@ from engine.scenarios.templates import (
 
 __all__ = [
     "ALL_STOCKS",
-    "IV_STEPS",
-    "SPOT_STEPS",
     "TEMPLATES",
     "Beta",
     "Outcome",

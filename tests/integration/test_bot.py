@@ -149,6 +149,14 @@ async def test_the_matrix_is_a_picture_and_its_numbers_a_button(tmp_path):
         await until(lambda: any("+20%" in (m["text"] or "") for m in it.answers(answer["message_id"])))
 
 
+async def test_the_matrix_goes_days_on_and_takes_the_model_s_shape(tmp_path):
+    async with program(tmp_path) as it:
+        (answer,) = await it.ask("/matrix spx 5d")
+        assert answer["photo"] is not None and "Risk matrix of SPX, 5 days on" in answer["caption"]
+        await it.press(answer, "IV shaped")
+        await until(lambda: "5 days on, IV shaped" in it.message(answer["message_id"])["caption"])
+
+
 async def test_refresh_edits_the_same_message(tmp_path):
     async with program(tmp_path) as it:
         (answer,) = await it.ask("/greeks")

@@ -31,7 +31,8 @@ from engine.results import (
     RiskReport,
     ScenarioResult,
 )
-from engine.scenarios import IV_STEPS, SPOT_STEPS, TEMPLATES
+from engine.scenarios import TEMPLATES
+from engine.settings import IV_STEPS, SPOT_STEPS
 from tests.unit.books import AS_OF, FAR, MARKET, SETTINGS, holding, option, snapshot
 
 ZONE = ZoneInfo("America/New_York")
@@ -302,7 +303,7 @@ def test_the_columns_of_the_scenario_table_line_up(report):
 def test_the_matrix_has_every_cell(report):
     tables = blocks(cards.matrix_text(report.matrix, "Risk matrix", "USD"))
     assert [len(table.split("\n")) for table in tables] == [10, 10]
-    assert tables[0].split("\n")[5].split() == ["+0%", *tables[0].split("\n")[5].split()[1:]]
+    assert tables[0].split("\n")[5].split() == ["0%", *tables[0].split("\n")[5].split()[1:]]
 
 
 def test_the_day_has_five_lines_and_its_exchange_s_date(report):

@@ -217,6 +217,53 @@ def test_every_number_stays_inside_its_cell():
     assert max(text_width(text.get_text(), size) for text in numbers) < pitch
 
 
+MARKS = ((0, 6, "Panic"), (2, 1, "Rally"), (2, 1, "Fed"), (5, 3, "Rally"))
+
+
+def test_a_marked_cell_has_its_letters_over_its_number_and_the_legend_their_words():
+    frame = matrix()
+    shown = texts(heat(frame, marks=MARKS))
+    assert [shown.count(label) for label in ("A", "B", "B C", "Panic", "Rally", "Fed")] == [2, 2, 1, 1, 1, 1]
+    figure = heat(frame * 0 + np.arange(frame.size).reshape(frame.shape), marks=MARKS)
+    letter, number = text_of(figure, "A"), text_of(figure, "+6")
+    assert letter.get_position()[0] == pytest.approx(number.get_position()[0], abs=1.0)
+    assert letter.get_position()[1] < number.get_position()[1]
+
+
+def test_the_letters_of_a_marked_matrix_are_eleven_pixels_on_a_phone():
+    assert min(text.get_fontsize() for text in heat(matrix(), marks=MARKS).axes[0].texts) >= SMALLEST_SIZE
+
+
+def test_many_letters_stay_in_their_cell():
+    marks = tuple((0, 0, f"Scenario {n}") for n in range(13))
+    figure = heat(matrix(), marks=marks)
+    label = text_of(figure, " ".join("ABCDEFGHIJKLM"))
+    first, second = (text_of(figure, label) for label in ("−50 %", "−25 %"))
+    pitch = second.get_position()[0] - first.get_position()[0]
+    assert text_width(label.get_text(), label.get_fontsize(), bold=True) < pitch
+
+
+def test_the_largest_matrix_with_marks_fits_a_palette():
+    frame = matrix(np.linspace(-0.2, 0.2, 17), np.linspace(-0.5, 1.0, 13))
+    sheet = heat_map_sheet(frame, title="M", note=NOTE, unit="USD", limit=5e4, marks=((0, 0, "A"),))
+    assert len(sheet.colours) <= 256
+
+
+@pytest.mark.parametrize("mark", [(9, 0, "x"), (0, 7, "x"), (-1, 0, "x")])
+def test_a_mark_outside_the_matrix_is_refused(mark):
+    with pytest.raises(ValueError, match="outside the matrix"):
+        heat(matrix(), marks=(mark,))
+
+
+def test_more_marks_than_letters_are_refused():
+    with pytest.raises(ValueError, match="26 marks, not 27"):
+        heat(matrix(), marks=tuple((0, 0, str(n)) for n in range(27)))
+
+
+def test_the_iv_axis_says_what_it_is():
+    assert "IV of a month →" in texts(heat(matrix(), iv_axis="IV of a month"))
+
+
 @pytest.mark.parametrize("limit", [0.0, -5.0, math.nan, math.inf])
 def test_a_limit_that_is_no_positive_amount_is_refused(limit):
     with pytest.raises(ValueError, match="positive amount"):

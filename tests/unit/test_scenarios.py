@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from engine.analysis import analyse
 from engine.marks import SECONDS_A_YEAR, expiry_instant, mark_book
 from engine.model import Exercise, Kind, Underlying
-from engine.scenarios import SPOT_STEPS, TEMPLATES, Scenario, for_symbol, risk_matrix, run_scenarios, template
+from engine.scenarios import TEMPLATES, Scenario, for_symbol, risk_matrix, run_scenarios, template
 from engine.scenarios.shapes import Uniform
-from engine.settings import EngineSettings, ScenarioSettings
+from engine.settings import SPOT_STEPS, EngineSettings, ScenarioSettings
 from tests.unit.books import (
     AS_OF,
     FAR,
