@@ -102,16 +102,16 @@ def _or_one(beta: float | None) -> float:
 
 
 def _beta_notes(known: dict[str, Beta]) -> tuple[str, ...]:
-    """A sentence for the unknown betas and one for the weak ones, each symbol with its reason."""
+    """A sentence for the unknown betas and one for the weak ones, the symbols by their reason."""
     notes = []
     for head, unknown in (("beta unknown, 1 assumed", True), ("beta from little history", False)):
-        said = [
-            f"{name} ({beta.remark})"
-            for name, beta in sorted(known.items())
-            if beta.remark is not None and (beta.value is None) is unknown
-        ]
-        if said:
-            notes.append(f"{head}: {', '.join(said)}")
+        why: dict[str, list[str]] = {}
+        for name, beta in sorted(known.items()):
+            if beta.remark is not None and (beta.value is None) is unknown:
+                why.setdefault(beta.remark, []).append(name)
+        if why:
+            said = [f"{', '.join(names)} ({reason})" for reason, names in why.items()]
+            notes.append(f"{head}: {'; '.join(said)}")
     return tuple(notes)
 
 

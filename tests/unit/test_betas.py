@@ -178,6 +178,17 @@ def test_history_that_ended_long_ago_is_said():
     )
 
 
+def test_symbols_share_the_reason_that_they_have_in_common():
+    held = [holding(name, kind=Kind.STOCK) for name in ("C", "A", "B")]
+    own, reference = market_and(2.0, 0.0, 30)
+    underlyings = {name: Underlying(name, Kind.STOCK, 100.0) for name in "AC"} | {
+        "B": Underlying("B", Kind.STOCK, 100.0, closes=own),
+        "SPY": Underlying("SPY", Kind.ETF, 640.0, closes=reference),
+    }
+    said = "beta unknown, 1 assumed: A, C (no daily closes); B (30 days, 60 needed)"
+    assert said in report(underlyings, held=held).quality.notes
+
+
 def test_nothing_is_said_of_betas_that_are_not_asked_for():
     assert not any("beta" in note for note in report(market(None, None), ScenarioSettings()).quality.notes)
 

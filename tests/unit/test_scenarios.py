@@ -130,13 +130,18 @@ def test_the_order_of_the_positions_does_not_matter(snap, random):
     st.sampled_from([WEEKLY, MONTHLY, FAR]),
     st.sampled_from(["SPX", "VIX"]),
     st.sampled_from(TEMPLATES),
+    st.sampled_from(["beta_weighted", "flat"]),
+    st.sampled_from(["uniform", "beta"]),
 )
-def test_european_put_call_parity_holds_in_every_template(iv, moneyness, expiry, symbol, scenario):
+def test_european_put_call_parity_holds_in_every_template_and_model(
+    iv, moneyness, expiry, symbol, scenario, iv_model, spot_model
+):
     expiry = VIX_DAY if symbol == "VIX" else expiry
     strike = round(MARKET[symbol].spot * moneyness, 1)
     pair = [option(symbol, strike, right, expiry=expiry, multiplier=1.0, iv=iv) for right in "CP"]
     book = mark_book(snapshot(pair), SETTINGS)
-    (outcome,) = run_scenarios(book, [scenario], SETTINGS.scenarios)
+    chosen = ScenarioSettings(default_iv_model=iv_model, spot_model=spot_model, betas={"SPX": 0.9})
+    (outcome,) = run_scenarios(book, [scenario], chosen)
     base, after, years = book.contracts, outcome.market, scenario.days / 365.0
     tau, r, q = base.tau[0], base.rate[0], base.dividend_yield[0]
     q = r if symbol == "VIX" else q
