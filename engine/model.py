@@ -98,6 +98,14 @@ class EventKind(StrEnum):
     DIVIDEND = "DIVIDEND"
 
 
+_EVENT_WORDS: Final = {
+    EventKind.EARNINGS: "earnings",
+    EventKind.EXPIRATION: "expiration",
+    EventKind.ECONOMIC: "economic data",
+    EventKind.DIVIDEND: "ex-dividend",
+}
+
+
 class AlertState(StrEnum):
     """Where a rule stands for one subject; UNKNOWN is never OK (D10)."""
 
@@ -117,6 +125,17 @@ class Impact(StrEnum):
     HIGH = "high"
     MEDIUM = "medium"
     LOW = "low"
+
+
+class Timing(StrEnum):
+    """When on its day a company reports."""
+
+    BEFORE_OPEN = "before open"
+    AFTER_CLOSE = "after close"
+
+
+MARKET: Final = "MARKET"
+"""The symbol of an event that touches everything."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,13 +243,32 @@ class Account:
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """Something dated that moves volatility. `symbols` holds 'MARKET' for what touches everything."""
+    """Something dated that moves volatility. `symbols` holds 'MARKET' for what touches everything.
+
+    `confirmed` is True, False for an estimate, None where nobody says. Earnings with a `timing` are at the open or the close of
+    their day; without one they are at its close, and may come before it. `fetched_at` is when `source` last said so.
+    """
 
     kind: EventKind
     at: datetime
     confirmed: bool | None = None
     impact: Impact = Impact.MEDIUM
-    symbols: tuple[str, ...] = ("MARKET",)
+    symbols: tuple[str, ...] = (MARKET,)
+    name: str = ""
+    timing: Timing | None = None
+    source: str = ""
+    fetched_at: datetime | None = None
+
+    @property
+    def label(self) -> str:
+        """What it is called: 'CPI', 'FOMC', 'earnings TSLA'."""
+        if self.name:
+            return self.name
+        whose = " ".join(symbol for symbol in self.symbols if symbol != MARKET)
+        return f"{_EVENT_WORDS.get(self.kind, self.kind.value)} {whose}".strip()
+
+    def touches(self, symbol: str) -> bool:
+        return symbol in self.symbols or MARKET in self.symbols
 
 
 @dataclass(frozen=True, slots=True)

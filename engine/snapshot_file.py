@@ -12,6 +12,7 @@ from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Fiel
 
 from engine.errors import SnapshotError
 from engine.model import (
+    MARKET,
     OPTION_KINDS,
     UNSET_ABOVE,
     UNSHOCKED_KINDS,
@@ -30,6 +31,7 @@ from engine.model import (
     Right,
     Settlement,
     Snapshot,
+    Timing,
     Underlying,
 )
 
@@ -157,6 +159,10 @@ class _Event(_File):
     confirmed: StrictBool | None = None
     impact: Impact | None = None
     symbols: list[Name] | None = None
+    name: str | None = None
+    timing: Timing | None = None
+    source: str | None = None
+    fetched_at: Instant | None = None
 
 
 class _Snapshot(_File):
@@ -267,7 +273,11 @@ def _to_snapshot(parsed: _Snapshot) -> Snapshot:
                 at=row.at.astimezone(UTC),
                 confirmed=row.confirmed,
                 impact=row.impact or Impact.MEDIUM,
-                symbols=tuple(row.symbols or ("MARKET",)),
+                symbols=tuple(row.symbols or (MARKET,)),
+                name=row.name or "",
+                timing=row.timing,
+                source=row.source or "",
+                fetched_at=_utc(row.fetched_at),
             )
             for row in parsed.events or ()
         ),
@@ -358,6 +368,10 @@ def _to_document(snapshot: Snapshot) -> dict[str, Any]:
                 "confirmed": event.confirmed,
                 "impact": event.impact.value,
                 "symbols": list(event.symbols),
+                "name": event.name,
+                "timing": event.timing,
+                "source": event.source,
+                "fetched_at": _instant(event.fetched_at),
             }
             for event in snapshot.events
         ],

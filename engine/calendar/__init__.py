@@ -1,5 +1,53 @@
-"""The calendar: when the market is open."""
+"""The calendar: when the market is open, what is coming, and what that means for the positions held."""
 
+from engine.calendar.days import (
+    INDEX_OPTIONS,
+    NEW_YORK,
+    STOCKS,
+    TradingDay,
+    day_of,
+    new_york,
+    session,
+    sessions_until,
+    trading_days,
+)
+from engine.calendar.expirations import (
+    Series,
+    expiration_events,
+    expirations,
+    last_trading_day,
+    monthly,
+    quarterly,
+    series_of,
+    stops_at,
+    volatility_monthly,
+)
+from engine.calendar.files import BadLine, Table, read_events, read_fed_meetings
 from engine.calendar.sessions import Session, Sessions
 
-__all__ = ["Session", "Sessions"]
+__all__ = [
+    "INDEX_OPTIONS",
+    "NEW_YORK",
+    "STOCKS",
+    "BadLine",
+    "Series",
+    "Session",
+    "Sessions",
+    "Table",
+    "TradingDay",
+    "day_of",
+    "expiration_events",
+    "expirations",
+    "last_trading_day",
+    "monthly",
+    "new_york",
+    "quarterly",
+    "read_events",
+    "read_fed_meetings",
+    "series_of",
+    "session",
+    "sessions_until",
+    "stops_at",
+    "trading_days",
+    "volatility_monthly",
+]
