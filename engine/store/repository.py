@@ -13,17 +13,17 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlmodel import Session, col, select
 
 from engine.errors import StoreError
-from engine.model import Dividend, RateCurve, Snapshot
+from engine.model import Dividend, Event, RateCurve, Snapshot
 from engine.results import RiskReport
 from engine.store import outbox, rows
 from engine.store.engines import as_store_error, is_sqlite, make_folder, open_reader, open_writer, parse_url
 from engine.store.records import AlertRecord, Bar, DividendSource, Execution, Message, OutboxItem, OutboxState
 from engine.store.schema import migrate
-from engine.store.tables import AlertRow, BarRow, DividendRow, ExecutionRow, RateRow, SnapshotRow
+from engine.store.tables import AlertRow, BarRow, DividendRow, EventRow, ExecutionRow, RateRow, SnapshotRow
 
 
 class Store:
-    """Snapshots, scenario runs, bars, fills, dividends, interest rates, alert states and the outbox.
+    """Snapshots, scenario runs, bars, fills, dividends, events, interest rates, alert states and the outbox.
 
     Writers wait for each other on a lock, readers wait for nobody. What the database refuses is a StoreError, and then nothing
     of that call is stored.
@@ -261,6 +261,33 @@ class Store:
             for row in session.exec(wanted):
                 found.setdefault(row.symbol, []).append(Dividend(row.ex_date, row.amount))
         return {symbol: tuple(each) for symbol, each in found.items()}
+
+    def put_events(
+        self, source: str, events: Iterable[Event], at: datetime, symbol: str | None = None
+    ) -> None:
+        """Store what `source` said `at` of what is coming: it replaces all that the source said of the time from then on.
+
+        With a `symbol` it replaces only what was said of that one alone. A source that failed has said nothing: it is not put,
+        and what it said before stays, with its time.
+        """
+        new = [rows.event_row(one) for one in events]
+        said = [EventRow.source == source, EventRow.at >= at]
+        if symbol is not None:
+            said.append(EventRow.symbols == rows.symbols_text((symbol,)))
+        with self._write("can't store the events") as session:
+            session.connection().execute(delete(EventRow).where(*said))  # type: ignore[arg-type]
+            for row in new:
+                session.merge(row)
+
+    def events(self, since: datetime) -> list[Event]:
+        """What comes at or after `since`, in order of time."""
+        wanted = (
+            select(EventRow)
+            .where(EventRow.at >= since)
+            .order_by(col(EventRow.at), col(EventRow.symbols), col(EventRow.source), col(EventRow.name))
+        )
+        with self._read() as session:
+            return [rows.event(row) for row in session.exec(wanted)]
 
     def put_curve(self, curve: RateCurve) -> None:
         """Store a curve; one of the same currency and day is replaced whole."""

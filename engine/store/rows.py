@@ -6,7 +6,20 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from engine.errors import SnapshotError, StoreError
-from engine.model import AlertState, Contract, Kind, RateCurve, Right, Settlement, Severity, Snapshot
+from engine.model import (
+    AlertState,
+    Contract,
+    Event,
+    EventKind,
+    Impact,
+    Kind,
+    RateCurve,
+    Right,
+    Settlement,
+    Severity,
+    Snapshot,
+    Timing,
+)
 from engine.results import NamedPnl, ScenarioResult
 from engine.snapshot_file import dump_snapshot, load_snapshot
 from engine.store.records import (
@@ -18,7 +31,16 @@ from engine.store.records import (
     OutboxItem,
     OutboxState,
 )
-from engine.store.tables import AlertRow, BarRow, ExecutionRow, OutboxRow, RateRow, RunRow, SnapshotRow
+from engine.store.tables import (
+    AlertRow,
+    BarRow,
+    EventRow,
+    ExecutionRow,
+    OutboxRow,
+    RateRow,
+    RunRow,
+    SnapshotRow,
+)
 
 
 def snapshot_row(snapshot: Snapshot) -> SnapshotRow:
@@ -173,6 +195,41 @@ def execution(row: ExecutionRow) -> Execution:
         commission_currency=row.commission_currency,
         realized=row.realized,
     )
+
+
+def event_row(one: Event) -> EventRow:
+    if not one.source or one.fetched_at is None:
+        raise StoreError(f"the event {one.label} of {one.at} does not say who told it when")
+    return EventRow(
+        source=one.source,
+        kind=one.kind.value,
+        at=one.at,
+        symbols=symbols_text(one.symbols),
+        name=one.name,
+        confirmed=one.confirmed,
+        timing=one.timing and one.timing.value,
+        impact=one.impact.value,
+        fetched_at=one.fetched_at,
+    )
+
+
+def event(row: EventRow) -> Event:
+    return Event(
+        kind=EventKind(row.kind),
+        at=row.at,
+        confirmed=row.confirmed,
+        impact=Impact(row.impact),
+        symbols=tuple(json.loads(row.symbols)),
+        name=row.name,
+        timing=Timing(row.timing) if row.timing else None,
+        source=row.source,
+        fetched_at=row.fetched_at,
+    )
+
+
+def symbols_text(symbols: tuple[str, ...]) -> str:
+    """Symbols as the column has them."""
+    return json.dumps(list(symbols))
 
 
 def rate_rows(curve: RateCurve) -> list[RateRow]:

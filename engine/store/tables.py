@@ -139,6 +139,28 @@ class DividendRow(_Table, table=True):
     told_at: datetime = Field(sa_type=UtcTime("dividends.told_at"))
 
 
+class EventRow(_Table, table=True):
+    """Something dated that moves volatility, as `source` said at `fetched_at`. `symbols` is a JSON list."""
+
+    __tablename__ = "events"
+    __table_args__ = (
+        CheckConstraint("kind IN ('FOMC', 'EARNINGS', 'EXPIRATION', 'ECONOMIC', 'DIVIDEND')", name="kind"),
+        CheckConstraint("timing IN ('before open', 'after close')", name="timing"),
+        CheckConstraint("impact IN ('high', 'medium', 'low')", name="impact"),
+        Index(None, "at"),
+    )
+
+    source: str = Field(primary_key=True)
+    kind: str = Field(primary_key=True)
+    at: datetime = Field(primary_key=True, sa_type=UtcTime("events.at"))
+    symbols: str = Field(primary_key=True)
+    name: str = Field(primary_key=True)
+    confirmed: bool | None = None
+    timing: str | None = None
+    impact: str
+    fetched_at: datetime = Field(sa_type=UtcTime("events.fetched_at"))
+
+
 class AlertRow(_Table, table=True):
     """The present state of each rule for each subject. `detail` is JSON."""
 

@@ -41,6 +41,13 @@ def execution_sql(quantity=1, right="NULL", settlement="'PM'", price=1):
     )
 
 
+def event_sql(kind="'FOMC'", timing="NULL", impact="'high'", fetched_at="'2026-01-01'"):
+    return (
+        f"INSERT INTO events VALUES ('a file', {kind}, '2026-12-09', '[]', 'x', 1, {timing}, {impact}, "
+        f"{fetched_at})"
+    )
+
+
 def definitions(path):
     """Each table and index with the parts of its definition, order and spacing set aside."""
     database = sqlite3.connect(path)
@@ -163,6 +170,10 @@ def test_a_migration_that_fails_leaves_the_file_as_it_was(path):
             "ck_dividends_amount",
         ),
         ("INSERT INTO dividends VALUES ('SPY', '2026-12-18', 1, 'x', '2026-01-01')", "ck_dividends_source"),
+        (event_sql(kind="'PARTY'"), "ck_events_kind"),
+        (event_sql(timing="'noon'"), "ck_events_timing"),
+        (event_sql(impact="'huge'"), "ck_events_impact"),
+        (event_sql(fetched_at="NULL"), "NOT NULL.*events.fetched_at"),
         (execution_sql(quantity=0), "ck_executions_quantity"),
         (execution_sql(right="'X'"), "ck_executions_right"),
         (execution_sql(settlement="'XX'"), "ck_executions_settlement"),
