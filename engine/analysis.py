@@ -2,19 +2,26 @@
 bit."""
 
 import math
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Final
 
 import numpy as np
 
+from engine.calendar import one_word
 from engine.marks import MarkedBook, days_to_expiry, mark_book
-from engine.model import CLOSED_MODES, EventKind, Floats, Kind, Snapshot
+from engine.model import CLOSED_MODES, Floats, Snapshot
 from engine.results import Exposure, Matrix, PositionRisk, Quality, Remark, RiskReport, ScenarioResult
 from engine.risk import basis, exposure_sum, position_exposures, scenario_results
-from engine.scenarios import Scenario, movers, risk_matrix, run_scenarios, standard_set
+from engine.scenarios import (
+    Scenario,
+    movers,
+    relevant_scenarios,
+    risk_matrix,
+    run_scenarios,
+    stocks_reporting,
+)
 from engine.settings import EngineSettings, MatrixSettings
 
-EARNINGS_AHEAD: Final = timedelta(days=30)
 MOST_NAMED: Final = 3
 
 
@@ -25,7 +32,10 @@ def analyse(snapshot: Snapshot, settings: EngineSettings) -> RiskReport:
     """
     book = mark_book(snapshot, settings)
     of = basis(book)
-    outcomes = run_scenarios(book, standard_set(reporting_symbols(snapshot, settings)), settings.scenarios)
+    chosen = relevant_scenarios(
+        snapshot.events, snapshot.positions, snapshot.underlyings, snapshot.as_of, settings.scenarios
+    )
+    outcomes = run_scenarios(book, chosen, settings.scenarios)
     table = position_exposures(book)
     return RiskReport(
         as_of=snapshot.as_of,
@@ -63,20 +73,9 @@ def reporting_symbols(snapshot: Snapshot, settings: EngineSettings) -> tuple[str
     """The single stocks held whose earnings lie within 30 days, by date; none when the calendar is switched off."""
     if not (settings.scenarios.use_calendar and settings.scenarios.auto_detect_earnings):
         return ()
-    held = {position.contract.underlying for position in snapshot.positions}
-    stocks = {
-        name
-        for name in held
-        if name in snapshot.underlyings and snapshot.underlyings[name].kind is Kind.STOCK
-    }
-    due = sorted(
-        (event.at, symbol)
-        for event in snapshot.events
-        if event.kind is EventKind.EARNINGS and snapshot.as_of <= event.at <= snapshot.as_of + EARNINGS_AHEAD
-        for symbol in event.symbols
-        if symbol in stocks
+    return stocks_reporting(
+        one_word(snapshot.events), snapshot.positions, snapshot.underlyings, snapshot.as_of
     )
-    return tuple(dict.fromkeys(symbol for _, symbol in due))
 
 
 def _positions(book: MarkedBook, table: Floats) -> tuple[PositionRisk, ...]:

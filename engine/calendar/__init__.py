@@ -1,5 +1,6 @@
 """The calendar: when the market is open, what is coming, and what that means for the positions held."""
 
+from engine.calendar.coming import coming, earnings_unknown, one_word
 from engine.calendar.days import (
     INDEX_OPTIONS,
     NEW_YORK,
@@ -11,6 +12,7 @@ from engine.calendar.days import (
     sessions_until,
     trading_days,
 )
+from engine.calendar.detection import Finding, FindingKind, detect
 from engine.calendar.expirations import (
     Series,
     expiration_events,
@@ -30,17 +32,23 @@ __all__ = [
     "NEW_YORK",
     "STOCKS",
     "BadLine",
+    "Finding",
+    "FindingKind",
     "Series",
     "Session",
     "Sessions",
     "Table",
     "TradingDay",
+    "coming",
     "day_of",
+    "detect",
+    "earnings_unknown",
     "expiration_events",
     "expirations",
     "last_trading_day",
     "monthly",
     "new_york",
+    "one_word",
     "quarterly",
     "read_events",
     "read_fed_meetings",

@@ -5,6 +5,7 @@ from engine.scenarios.betas import Beta, betas
 from engine.scenarios.iv_model import calculate_iv_shift, get_moneyness_beta, get_time_beta
 from engine.scenarios.matrix import risk_matrix
 from engine.scenarios.movers import movers
+from engine.scenarios.relevance import relevant_scenarios, stocks_reporting
 from engine.scenarios.templates import (
     ALL_STOCKS,
     TEMPLATES,
@@ -30,8 +31,10 @@ __all__ = [
     "get_moneyness_beta",
     "get_time_beta",
     "movers",
+    "relevant_scenarios",
     "risk_matrix",
     "run_scenarios",
     "standard_set",
+    "stocks_reporting",
     "template",
 ]

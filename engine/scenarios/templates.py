@@ -28,10 +28,13 @@ class Scenario:
     days: int = 0
     scope: Scope = Scope.MARKET
     symbol: str | None = None
+    remark: str | None = None
 
     @property
     def note(self) -> str | None:
-        """What a reader must know of whom it moves."""
+        """What a reader must know of whom it moves, or why it is run now."""
+        if self.remark is not None:
+            return self.remark
         if self.symbol is not None:
             return f"moves {self.symbol} alone"
         return ALL_STOCKS if self.scope is Scope.SINGLE_STOCKS else None
