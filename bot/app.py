@@ -17,6 +17,9 @@ from bot.clock import SystemClock
 from bot.config import Config
 from bot.desk import Desk
 from bot.dividends import Dividends, ask_yahoo
+from bot.earnings import Reporter, YahooReporter
+from bot.earnings import ask_yahoo as ask_earnings
+from bot.events import Events
 from bot.gate import Gate
 from bot.handlers.context import Context
 from bot.health import Health
@@ -25,6 +28,7 @@ from bot.outbox import Outbox
 from bot.pictures import Pictures
 from bot.rates import Rates
 from bot.watch import Watch
+from bot.yahoo import Turns
 from engine.book import Book
 from engine.broker import History, Link
 from engine.reports import Renderer
@@ -34,8 +38,12 @@ from scheduler import CloseJob, Job, MarketHours, Runner
 log = logging.getLogger(__name__)
 
 
-async def run_app(config: Config, token: SecretStr, on_ready: Callable[[], None]) -> None:
+async def run_app(
+    config: Config, token: SecretStr, on_ready: Callable[[], None], reporter: Reporter | None = None
+) -> None:
     """Run the whole program until it is cancelled or told to stop by a signal.
+
+    `reporter` is asked for earnings dates where Yahoo is not: the embedded world's.
 
     Raises:
         ConfigError: If a person must mend the config.
@@ -49,8 +57,16 @@ async def run_app(config: Config, token: SecretStr, on_ready: Callable[[], None]
         store = await parts.enter_async_context(AsyncStore.open(config.database.url))
         archive = StoredHistory(book, store, clock, config.schedule.exchange)
         await archive.load()
-        dividends = Dividends(book, store, clock, ask_yahoo if config.data.yahoo_dividends else None)
+        turns = Turns(clock)
+        dividends = Dividends(
+            book, store, clock, ask_yahoo if config.data.yahoo_dividends else None, turns=turns
+        )
         await dividends.load()
+        health = Health(started_at=clock.now())
+        if config.data.yahoo_earnings:
+            reporter = YahooReporter(ask_earnings, turns)
+        events = Events(book, store, clock, config.data, health, reporter)
+        await events.load()
         history = History(book, archive, clock, also=refer_to(book, config.scenarios.reference_index))
         link = Link(
             book, clock, config.ibkr, config.data, config.scenarios, is_open=hours.is_open, history=history
@@ -65,7 +81,7 @@ async def run_app(config: Config, token: SecretStr, on_ready: Callable[[], None]
             Pictures(renderer),
             clock,
             ZoneInfo(config.schedule.time_zone),
-            Health(started_at=clock.now()),
+            health,
         )
         chat = Chat(token, config.telegram.base_url, gate, context)
         await parts.enter_async_context(chat.running())
@@ -79,6 +95,7 @@ async def run_app(config: Config, token: SecretStr, on_ready: Callable[[], None]
             tasks.start_soon(link.run)
             tasks.start_soon(rates.run)
             tasks.start_soon(dividends.run)
+            tasks.start_soon(events.run)
             tasks.start_soon(outbox.run)
             tasks.start_soon(chat.watch)
             tasks.start_soon(watch.follow_link, hours)

@@ -189,6 +189,8 @@ def scenarios_text(report: RiskReport) -> str:
         for result in report.scenarios
         if result.name.startswith("Earnings") and result.note == ALL_STOCKS
     ]
+    fed = next((result.note for result in report.scenarios if result.name.startswith("Fed ")), None)
+    words += f"\n<i>{escape(fed)}</i>" if fed else ""
     return words + ("\n<i>Earnings: all single stocks at once; no date is known</i>" if together else "")
 
 

@@ -1,17 +1,22 @@
 """`riskbot check`: tries everything that `riskbot run` needs, and says of each part what is wrong and how to mend it."""
 
 from collections.abc import Awaitable, Callable
+from typing import Final
 
+from anyio import to_thread
 from telegram import Bot
 from telegram.error import InvalidToken, TelegramError
 
 from bot.clock import SystemClock
 from bot.config import Config, Secrets
+from bot.events import read_tables
 from bot.gate import Gate
 from bot.live import live_desk, settled_view
 from bot.rates import curve_for_once
 from engine.errors import RiskbotError
 from engine.store import AsyncStore
+
+MOST_NAMED: Final = 3
 
 
 async def check(config: Config, secrets: Secrets) -> int:
@@ -32,6 +37,14 @@ async def check(config: Config, secrets: Secrets) -> int:
         _, words = await curve_for_once(config.data, SystemClock())
         return words
 
+    async def calendar() -> str:
+        told, problems = await to_thread.run_sync(read_tables, config.data, SystemClock().now())
+        if problems:
+            raise RiskbotError(
+                "; ".join(problems[:MOST_NAMED]) + (" ..." if len(problems) > MOST_NAMED else "")
+            )
+        return ", ".join(f"{len(events)} events of {source}" for source, events in told.items())
+
     async def broker() -> str:
         return await _broker(config)
 
@@ -40,6 +53,7 @@ async def check(config: Config, secrets: Secrets) -> int:
         ("Telegram", chat),
         ("database", database),
         ("rates", rates),
+        ("calendar", calendar),
         ("broker", broker),
     ]
     well = True

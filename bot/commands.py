@@ -6,7 +6,7 @@ from difflib import get_close_matches
 from html import escape
 from typing import Final
 
-from bot.handlers import book, day, what_if
+from bot.handlers import book, day, events, what_if
 from bot.handlers.context import Context
 from bot.replies import Reply
 from engine.errors import RequestError
@@ -52,6 +52,9 @@ COMMANDS: Final = (
         what_if.matrix,
     ),
     Command("greeks", "", "Greeks by underlying", "/greeks", book.greeks),
+    Command(
+        "events", "[symbol] [days]", "what is coming, and what it means", "/events AAPL 60", events.events
+    ),
     Command("report", "", "the end-of-day message, now", "/report", day.report),
     Command("status", "", "how riskbot itself is", "/status", day.status),
     Command("help", "[command]", "this list, or one command", "/help matrix", _help),
@@ -62,6 +65,7 @@ BY_NAME: Final = {command.name: command for command in COMMANDS}
 ACTIONS: Final[dict[str, Callable[[Context, list[str]], Awaitable[list[Reply]]]]] = {
     "positions": book.positions_page,
     "greeks": book.greeks_again,
+    "events": events.events_again,
     "scenario": what_if.scenario_page,
     "scenarios": what_if.scenarios_again,
     "all": what_if.all_scenarios,
@@ -71,7 +75,7 @@ ACTIONS: Final[dict[str, Callable[[Context, list[str]], Awaitable[list[Reply]]]]
 }
 """What buttons stand for; the arguments come from their data."""
 
-ARGUMENTS: Final = {"positions": 3, "scenario": 3, "matrix": 2}
+ARGUMENTS: Final = {"positions": 3, "scenario": 3, "matrix": 2, "events": 2}
 
 
 def lookup(name: str) -> Command:

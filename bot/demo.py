@@ -13,6 +13,7 @@ from pydantic import SecretStr
 
 from bot.app import run_app
 from bot.config import Config, TelegramSettings
+from bot.events import KnownReporter
 from bot.player import USER_ID, Turn, play
 from bot.world import World, running_world
 from engine.settings import DatabaseSettings, IbkrSettings
@@ -43,7 +44,7 @@ async def run_demo(config: Config, options: DemoOptions) -> int:
             if options.say:
                 return await _say(embedded, world, options)
             ready = partial(_greet, world, options)
-            await run_app(embedded, SecretStr(world.token), ready)
+            await run_app(embedded, SecretStr(world.token), ready, _reporter(world))
     return 0
 
 
@@ -63,17 +64,22 @@ def demo_config(config: Config, world: World, folder: Path, cycle_s: float) -> C
                     "risk_free_rate": EMBEDDED_RATE,
                     "treasury_url": None,
                     "yahoo_dividends": False,
+                    "yahoo_earnings": False,
                 }
             ),
         }
     )
 
 
+def _reporter(world: World) -> KnownReporter:
+    return KnownReporter("embedded world", world.earnings)
+
+
 async def _say(config: Config, world: World, options: DemoOptions) -> int:
     turns: list[Turn] = []
     async with anyio.create_task_group() as tasks:
         started = anyio.Event()
-        tasks.start_soon(run_app, config, SecretStr(world.token), started.set)
+        tasks.start_soon(run_app, config, SecretStr(world.token), started.set, _reporter(world))
         await started.wait()
         turns = await play(world.telegram_url, options.say, options.out)
         tasks.cancel_scope.cancel()

@@ -14,6 +14,7 @@ from typing import Any, Final
 import anyio
 from anyio import to_thread
 
+from bot.yahoo import Turns
 from engine.book import Book
 from engine.clock import Clock
 from engine.errors import MarketDataError, RiskbotError
@@ -32,6 +33,8 @@ FURTHEST_AHEAD: Final = timedelta(days=400)
 LAST_PAID_WITHIN: Final = timedelta(days=400)
 EX_DATE: Final = "Ex-Dividend Date"
 DOLLAR: Final = "USD"
+REQUESTS: Final = 2
+"""The library's own, of one question."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,12 +72,14 @@ class Dividends:
         clock: Clock,
         ask: Ask | None,
         pause: Callable[[float], Awaitable[None]] = anyio.sleep,
+        turns: Turns | None = None,
     ) -> None:
         self._book = book
         self._store = store
         self._clock = clock
         self._ask = ask
         self._pause = pause
+        self._turns = turns
         self._noted: dict[str, tuple[Dividend, ...]] = {}
         self._again_at: dict[str, float] = {}
         self._from_yahoo: set[str] = set()
@@ -129,6 +134,8 @@ class Dividends:
                 yield symbol
 
     async def _ask_for(self, symbol: str, ask: Ask, now: datetime) -> None:
+        if self._turns is not None:
+            await self._turns.take(REQUESTS)
         answer = await announced(symbol, now.date(), ask)
         first = symbol not in self._again_at
         if isinstance(answer, Unknown):

@@ -1,12 +1,12 @@
 """What the program knows of its own running: durations and times, for /status."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 
 @dataclass(slots=True)
 class Health:
-    """Written by the jobs, read by /status."""
+    """Written by the jobs and sources, read by /status and /events."""
 
     started_at: datetime
     last_cycle_at: datetime | None = None
@@ -15,3 +15,7 @@ class Health:
     failures: int = 0
     last_failure: str | None = None
     firing: tuple[str, ...] = ()
+    calendar: tuple[str, ...] = ()
+    """What is wrong with the tables of dates, a line each."""
+    earnings: dict[str, str] = field(default_factory=dict)
+    """Why a symbol's earnings date could not be had when it was last asked for."""

@@ -11,6 +11,7 @@ import anyio
 from bot.clock import SystemClock
 from bot.config import Config
 from bot.desk import Desk, View
+from bot.events import events_for_once
 from bot.rates import curve_for_once
 from engine.book import Book
 from engine.broker import Link
@@ -32,6 +33,7 @@ async def live_desk(config: Config, curve: RateCurve | None = None) -> AsyncIter
     book = Book()
     if curve is not None:
         book.set_rates(curve)
+    book.set_events(await events_for_once(config.data, config.database.url, clock))
     hours = MarketHours(config.schedule)
     link = Link(book, clock, config.ibkr, config.data, config.scenarios, is_open=hours.is_open)
     async with anyio.create_task_group() as tasks:

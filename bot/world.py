@@ -4,9 +4,10 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
@@ -22,11 +23,12 @@ BAD_INPUT: Final = 2
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """Where the embedded world listens."""
+    """Where the embedded world listens, and when its companies report."""
 
     gateway_port: int
     telegram_port: int
     token: str
+    earnings: Mapping[str, datetime] = field(default_factory=dict)
 
     @property
     def telegram_url(self) -> str:
@@ -49,7 +51,8 @@ async def running_world(
     telegram = ["simulator.telegram", "--port", str(telegram_port)]
     async with _child(gateway) as first, _child(telegram) as second:
         said, said_too = await _greetings(first, second)
-        yield World(int(said["port"]), int(said_too["port"]), str(said_too["token"]))
+        reports = {symbol: datetime.fromisoformat(at) for symbol, at in said["earnings"].items()}
+        yield World(int(said["port"]), int(said_too["port"]), str(said_too["token"]), reports)
 
 
 async def _greetings(first: Process, second: Process) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -124,6 +124,11 @@ class Book:
         self._curves[curve.currency] = curve
         self.changes += 1
 
+    def set_events(self, events: tuple[Event, ...]) -> None:
+        """What is coming, as the calendar has it, in order of time."""
+        self.events = events
+        self.changes += 1
+
     def curve(self, currency: str) -> RateCurve | None:
         """The interest rates of `currency`; None where the configured rate stands in."""
         return self._curves.get(currency)

@@ -56,6 +56,8 @@ Share = Annotated[Number, Field(gt=0, le=1)]
 Symbol = Annotated[str, Field(min_length=1, max_length=24)]
 WebAddress = Annotated[str, AfterValidator(_a_web_address)]
 
+TableFile = Annotated[str, Field(pattern=r"^[^\x00-\x1f]+\.csv$", max_length=1000)]
+
 TREASURY_URL: Final = "https://fred.stlouisfed.org/graph/fredgraph.csv"
 
 LEVERAGED_FUNDS: Final[Mapping[str, float]] = {
@@ -161,6 +163,9 @@ class DataSettings(Section):
     risk_free_rate: Annotated[Number, Field(gt=-0.5, lt=1)] = 0.05
     treasury_url: Annotated[WebAddress | None, BeforeValidator(_none_if_empty)] = TREASURY_URL
     yahoo_dividends: StrictBool = True
+    yahoo_earnings: StrictBool = True
+    fed_meetings: Annotated[TableFile | None, BeforeValidator(_none_if_empty)] = "fed_meetings.csv"
+    events: Annotated[TableFile | None, BeforeValidator(_none_if_empty)] = "events.csv"
     default_iv: Annotated[Number, Field(gt=0.01, le=5)] = 0.30
 
 

@@ -7,6 +7,7 @@ from typing import Final
 from bot.cards import age, clock, day_text, pre, scenarios_text
 from bot.desk import View
 from bot.handlers.context import Context, note
+from bot.handlers.events import coming_up
 from bot.handlers.what_if import loss_limit
 from bot.replies import Reply, button
 from engine.broker import LinkState
@@ -21,10 +22,11 @@ async def report(context: Context, text: str) -> list[Reply]:
 
 
 async def end_of_day(context: Context, view: View) -> list[Reply]:
-    """Five lines of summary, the scenario table, the heat map."""
+    """Five lines of summary and what is coming up, the scenario table, the heat map."""
     foot = context.foot(view)
+    ahead = await coming_up(context, view)
     replies = [
-        Reply(f"{day_text(view.report, context.zone)}\n{foot}"),
+        Reply("\n".join([day_text(view.report, context.zone), *ahead, foot])),
         Reply(f"{scenarios_text(view.report)}\n{foot}"),
     ]
     drawn = await context.pictures.matrix(

@@ -12,7 +12,7 @@ from engine.calendar.days import (
     sessions_until,
     trading_days,
 )
-from engine.calendar.detection import Finding, FindingKind, detect
+from engine.calendar.detection import SOON_SESSIONS, Finding, FindingKind, detect
 from engine.calendar.expirations import (
     Series,
     expiration_events,
@@ -30,6 +30,7 @@ from engine.calendar.sessions import Session, Sessions
 __all__ = [
     "INDEX_OPTIONS",
     "NEW_YORK",
+    "SOON_SESSIONS",
     "STOCKS",
     "BadLine",
     "Finding",

@@ -205,12 +205,8 @@ def weeklies_near_events(snapshot: Snapshot) -> Iterator[Finding]:
         for one in major:
             apart = sessions_until(day_of(one.at), contract.expiry)
             if one.touches(contract.underlying) and one.at <= stops and 0 <= apart <= NEAR_SESSIONS:
-                left = (
-                    "on the same day"
-                    if apart == 0
-                    else f"{apart} session{'' if apart == 1 else 's'} before it expires"
-                )
-                why = f"{one.label} is {left}: little time is left for spot to come back"
+                left = "on the day" if apart == 0 else f"{apart} session{'' if apart == 1 else 's'} before"
+                why = f"it comes {left} they expire: little time is left for spot to come back"
                 yield _event(FindingKind.WEEKLY, position, position.contract.label, one, snapshot, why)
 
 

@@ -108,14 +108,12 @@ def expiration_events(first: date, last: date, at: datetime) -> tuple[Event, ...
         for month in range(1, 13):
             day = monthly(year, month)
             name, impact = (
-                ("triple witching", Impact.HIGH)
-                if month in QUARTERS
-                else ("monthly expiration", Impact.MEDIUM)
+                ("triple witching", Impact.HIGH) if month in QUARTERS else ("monthly expiry", Impact.MEDIUM)
             )
             found.append(_event(day, name, impact, MARKET, at))
-            found.append(_event(volatility_monthly(year, month), "VIX expiration", Impact.MEDIUM, "VIX", at))
+            found.append(_event(volatility_monthly(year, month), "VIX expiry", Impact.MEDIUM, "VIX", at))
             if month in QUARTERS:
-                found.append(_event(quarterly(year, month), "quarter-end expiration", Impact.LOW, MARKET, at))
+                found.append(_event(quarterly(year, month), "quarter-end expiry", Impact.LOW, MARKET, at))
     within = (one for one in found if new_york(first, OPEN) <= one.at <= new_york(last, CLOSE))
     return tuple(sorted(within, key=lambda one: one.at))
 

@@ -1,6 +1,7 @@
 """`python -m simulator.gateway`: runs a gateway until it is told to stop, or its parent is gone.
 
-Prints one line of JSON on standard output once it listens: {"port": 7497, "account": "DU1234567"}.
+Prints one line of JSON on standard output once it listens: {"port": 7497, "account": "DU1234567", "earnings": {"TSLA":
+"2026-12-01T21:15:00+00:00"}}; the last says when the embedded companies report.
 """
 
 import argparse
@@ -45,7 +46,13 @@ async def _serve(config: GatewayConfig, *, exit_with_stdin: bool) -> None:
     async with running_gateway(config) as gateway:
 
         def announce() -> None:
-            print(json.dumps({"port": gateway.port, "account": gateway.account.name}), flush=True)
+            reports = gateway.world.portfolio.earnings
+            greeting = {
+                "port": gateway.port,
+                "account": gateway.account.name,
+                "earnings": {symbol: at.isoformat() for symbol, at in reports.items()},
+            }
+            print(json.dumps(greeting), flush=True)
             _note(f"{config.positions} positions, seed {config.seed}, at {config.host}:{gateway.port}")
 
         await live(announce, with_stdin=exit_with_stdin)

@@ -81,7 +81,12 @@ async def program(
             telegram=TelegramSettings(allowed_users=allowed, allowed_chats=allowed, base_url=telegram.url),
             database=DatabaseSettings(url=f"sqlite:///{folder}/riskbot.sqlite3"),
             schedule=ScheduleSettings(always_open=True, refresh_interval=2.0),
-            data=DataSettings(snapshot_interval=cycle_s, treasury_url=treasury_url, yahoo_dividends=False),
+            data=DataSettings(
+                snapshot_interval=cycle_s,
+                treasury_url=treasury_url,
+                yahoo_dividends=False,
+                yahoo_earnings=False,
+            ),
             alerts=AlertSettings(console=False),
         )
         ready = anyio.Event()
@@ -171,6 +176,21 @@ async def test_every_other_command_answers(tmp_path, line):
     async with program(tmp_path) as it:
         (answer,) = await it.ask(line)
         assert answer["text"] or answer["photo"]
+
+
+async def test_events_are_listed_for_the_book_for_a_symbol_and_for_a_number_of_days(tmp_path):
+    async with program(tmp_path) as it:
+        (answer,) = await it.ask("/events 180")
+        assert answer["text"].startswith("Events, next 180 days")
+        assert "T+" in answer["text"] and "Earnings date unknown" in answer["text"]
+        (answer,) = await it.ask("/events spy 90")
+        assert answer["text"].startswith("Events of SPY, next 90 days")
+        await anyio.sleep(1.1)  # the cache time, so that the refreshed card has another time
+        await it.press(answer, "Refresh")
+        await until(lambda: it.message(answer["message_id"])["edited"])
+        (refusal,) = await it.ask("/events 0")
+        assert refusal["text"] == "0 is not a number of days from 1 to 180. Try: /events 30"
+        assert query(it.database, "select count(*) from events")[0][0] > 50
 
 
 async def test_the_report_has_a_summary_a_table_and_a_heat_map(tmp_path):

@@ -736,7 +736,7 @@ def test_the_program_says_where_it_listens_and_ends_with_its_parents_stdin():
     )  # fmt: skip
     with program:
         told = json.loads(program.stdout.readline())
-        assert set(told) == {"port", "account"}
+        assert set(told) == {"port", "account", "earnings"}
         assert told["port"] > 0
         assert told["account"].startswith("DU")
         program.stdin.close()

@@ -321,11 +321,11 @@ def test_what_does_not_expire_never_stops():
 def test_the_market_s_expirations_of_a_year_end():
     found = expiration_events(date(2026, 12, 1), date(2027, 1, 31), AT)
     assert [(day_of(one.at).isoformat(), one.name) for one in found] == [
-        ("2026-12-16", "VIX expiration"),
+        ("2026-12-16", "VIX expiry"),
         ("2026-12-18", "triple witching"),
-        ("2026-12-31", "quarter-end expiration"),
-        ("2027-01-15", "monthly expiration"),
-        ("2027-01-20", "VIX expiration"),
+        ("2026-12-31", "quarter-end expiry"),
+        ("2027-01-15", "monthly expiry"),
+        ("2027-01-20", "VIX expiry"),
     ]
     assert all(one.source == "computed" and one.fetched_at == AT for one in found)
 
