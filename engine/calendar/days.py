@@ -7,7 +7,7 @@ so that a day on which New York closes early also ends early there, a quarter of
 from bisect import bisect_left, bisect_right
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
-from functools import cache
+from functools import cache, lru_cache
 from typing import Final
 from zoneinfo import ZoneInfo
 
@@ -110,6 +110,7 @@ def sessions_between(after: date, until: date) -> int:
     return count
 
 
+@lru_cache(maxsize=4096)
 def sessions_until(today: date, day: date) -> int:
     """The n of T+n: 0 today, 1 the next session; what falls on a day without one counts as the session after it."""
     return 0 if day == today else sessions_between(today, on_or_after(day))

@@ -8,6 +8,7 @@ or that Friday is a holiday (Cboe, VIX contract specifications). AM-settled opti
 from collections.abc import Iterator
 from datetime import date, datetime, timedelta
 from enum import StrEnum
+from functools import lru_cache
 from typing import Final
 
 from engine.calendar.days import CLOSE, DAY, OPEN, is_trading_day, new_york, on_or_before, session
@@ -53,6 +54,7 @@ def volatility_monthly(year: int, month: int) -> date:
     )
 
 
+@lru_cache(maxsize=4096)
 def series_of(day: date, symbol: str) -> Series:
     """Which series an option of `symbol` belongs to that expires on `day`."""
     if symbol in VOLATILITY:

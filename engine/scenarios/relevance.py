@@ -13,6 +13,8 @@ from engine.settings import ScenarioSettings
 EARNINGS_AHEAD: Final = timedelta(days=30)
 FED_SESSIONS: Final = 5
 FED: Final = "Fed "
+FARTHER_THAN_SESSIONS: Final = timedelta(days=14)
+"""No five sessions take longer: then no calendar needs to be read."""
 
 
 def relevant_scenarios(
@@ -68,7 +70,7 @@ def fed_note(events: Iterable[Event], as_of: datetime) -> str | None:
     """When the Fed's next decision comes, in words, where it is within five sessions; else None."""
     today = day_of(as_of)
     ahead = sorted(event.at for event in events if event.kind is EventKind.FOMC and event.at >= as_of)
-    if not ahead:
+    if not ahead or ahead[0] > as_of + FARTHER_THAN_SESSIONS:
         return None
     count = sessions_until(today, day_of(ahead[0]))
     if count > FED_SESSIONS:
