@@ -27,6 +27,7 @@ from bot.history import StoredHistory, refer_to
 from bot.outbox import Outbox
 from bot.pictures import Pictures
 from bot.rates import Rates
+from bot.saved import SavedScenarios
 from bot.watch import Watch
 from bot.yahoo import Turns
 from engine.book import Book
@@ -74,6 +75,8 @@ async def run_app(
         desk = Desk(book, link, clock, config.engine)
         rates = Rates(book, store, clock, config.data.treasury_url)
         await rates.load()
+        saved = SavedScenarios(desk, store, clock)
+        await saved.load()
         await desk.remember(await store.read(Store.latest_snapshot))
         renderer = await parts.enter_async_context(Renderer())
         context = Context(
@@ -82,6 +85,7 @@ async def run_app(
             clock,
             ZoneInfo(config.schedule.time_zone),
             health,
+            saved,
         )
         chat = Chat(token, config.telegram.base_url, gate, context)
         await parts.enter_async_context(chat.running())

@@ -63,6 +63,7 @@ def _analyse(parsed: argparse.Namespace) -> int:
     from engine.analysis import analyse
     from engine.reports.document import report_json
     from engine.reports.tables import report_text
+    from engine.scenarios import custom_set
     from engine.snapshot_file import load_snapshot
 
     config = _config(parsed)
@@ -76,7 +77,13 @@ def _analyse(parsed: argparse.Namespace) -> int:
         snapshot = load_snapshot(text)
     except RequestError as error:
         raise RequestError(f"{path}: {error}") from error
-    report = analyse(snapshot, config.engine)
+    asked = {" ".join(text.split()): text for text in parsed.whatif}
+    custom_set(asked)
+    customs = {**config.custom_scenarios, **asked}
+    report = analyse(snapshot, config.engine.model_copy(update={"custom_scenarios": customs}))
+    for result in report.scenarios:
+        if result.name in asked and result.note is not None:
+            print(f"{result.name}: {result.note}", file=sys.stderr)
     print(report_json(report) if parsed.json else report_text(report))
     return 0
 
@@ -205,6 +212,13 @@ def _parser() -> argparse.ArgumentParser:
     analyse = command("analyse", _analyse, "the whole report of a snapshot file, without broker or chat")
     analyse.add_argument("snapshot", type=Path, metavar="SNAPSHOT.json")
     analyse.add_argument("--json", action="store_true", help="as one JSON object")
+    analyse.add_argument(
+        "--whatif",
+        action="append",
+        default=[],
+        metavar="TEXT",
+        help='also this scenario, such as "spy -7%% puts +40%% 2d"; may be repeated',
+    )
     return parser
 
 

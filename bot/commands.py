@@ -10,6 +10,7 @@ from bot.handlers import book, day, events, what_if
 from bot.handlers.context import Context
 from bot.replies import Reply
 from engine.errors import RequestError
+from engine.scenarios import EXAMPLE
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +24,11 @@ class Command:
     run: Callable[[Context, str], Awaitable[list[Reply]]]
 
 
+HINTS: Final = f"""A part of a scenario's name is enough: /scenario panic
+Your own words: /whatif {EXAMPLE}
+or /whatif tsla -15%, rest -3%. Keep them: /scenario save crash2 {EXAMPLE}, then /scenario delete crash2"""
+
+
 async def _help(context: Context, text: str) -> list[Reply]:
     """All commands, or one with its example."""
     wanted = text.strip().lstrip("/").casefold()
@@ -31,18 +37,21 @@ async def _help(context: Context, text: str) -> list[Reply]:
         about = f"<b>/{command.name} {escape(command.follows)}</b>\n{escape(command.summary)}"
         return [Reply(f"{about}\nExample: {escape(command.example)}")]
     lines = [f"/{command.name} {escape(command.follows)} - {escape(command.summary)}" for command in COMMANDS]
-    return [
-        Reply(
-            "\n".join(["<b>Commands</b>", *lines, "A part of a scenario's name is enough: /scenario panic"])
-        )
-    ]
+    return [Reply("\n".join(["<b>Commands</b>", *lines, HINTS]))]
 
 
 COMMANDS: Final = (
     Command(
         "positions", "[symbol]", "what is held, with marks, IV and Greeks", "/positions AAPL", book.positions
     ),
-    Command("scenario", "[name]", "one what-if by position", "/scenario panic", what_if.scenario),
+    Command(
+        "scenario",
+        "[name]",
+        "one what-if by position; save or delete your own",
+        "/scenario panic",
+        what_if.scenario,
+    ),
+    Command("whatif", "moves", "a what-if in your own words", f"/whatif {EXAMPLE}", what_if.whatif),
     Command("scenarios", "", "all what-ifs at a glance", "/scenarios", what_if.scenarios),
     Command(
         "matrix",
@@ -71,11 +80,12 @@ ACTIONS: Final[dict[str, Callable[[Context, list[str]], Awaitable[list[Reply]]]]
     "all": what_if.all_scenarios,
     "bars": what_if.bars,
     "matrix": what_if.matrix_page,
+    "whatif": what_if.whatif_page,
     "status": day.status_again,
 }
 """What buttons stand for; the arguments come from their data."""
 
-ARGUMENTS: Final = {"positions": 3, "scenario": 3, "matrix": 2, "events": 2}
+ARGUMENTS: Final = {"positions": 3, "scenario": 3, "matrix": 2, "events": 2, "whatif": 3}
 
 
 def lookup(name: str) -> Command:

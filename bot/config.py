@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import Annotated, Any, Final
 
 import yaml
-from pydantic import Field, SecretStr, ValidationError
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from engine.errors import ConfigError
+from engine.errors import ConfigError, RequestError
+from engine.scenarios import custom_scenario, scenario_name
 from engine.settings import AlertSettings, DatabaseSettings, EngineSettings, IbkrSettings, Section, Whole
 from scheduler.settings import ScheduleSettings
 
@@ -28,9 +29,37 @@ class TelegramSettings(Section):
     base_url: Annotated[str, Field(pattern=r"^https?://[^\s/]+.*[^/]$")] = "https://api.telegram.org"
 
 
+def _a_name(text: str) -> str:
+    try:
+        return scenario_name(text)
+    except RequestError as error:
+        raise ValueError(str(error)) from error
+
+
+def _a_scenario(text: str) -> str:
+    try:
+        custom_scenario("", text)
+    except RequestError as error:
+        raise ValueError(str(error)) from error
+    return text
+
+
+def _once_whatever_case(texts: object) -> object:
+    if isinstance(texts, dict):
+        names = [str(name).lower() for name in texts]
+        twice = next((name for name in names if names.count(name) > 1), None)
+        if twice is not None:
+            raise ValueError(f"the name {twice!r} stands twice; case does not matter")
+    return texts
+
+
 class Config(EngineSettings):
     """The whole of config.yaml."""
 
+    custom_scenarios: Annotated[
+        dict[Annotated[str, AfterValidator(_a_name)], Annotated[str, AfterValidator(_a_scenario)]],
+        BeforeValidator(_once_whatever_case),
+    ] = Field(default_factory=dict)
     ibkr: IbkrSettings = IbkrSettings()
     alerts: AlertSettings = AlertSettings()
     telegram: TelegramSettings = TelegramSettings()
@@ -40,7 +69,11 @@ class Config(EngineSettings):
     @property
     def engine(self) -> EngineSettings:
         return EngineSettings(
-            scenarios=self.scenarios, matrix=self.matrix, risk_limits=self.risk_limits, data=self.data
+            scenarios=self.scenarios,
+            custom_scenarios=self.custom_scenarios,
+            matrix=self.matrix,
+            risk_limits=self.risk_limits,
+            data=self.data,
         )
 
 

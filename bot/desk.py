@@ -1,8 +1,9 @@
 """The live picture, analysed: one Snapshot and one RiskReport shared by all who ask within the cache time (D14)."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from math import isfinite
+from math import inf, isfinite
 from typing import Final
 
 import anyio
@@ -39,6 +40,7 @@ class Desk:
         self._link = link
         self._clock = clock
         self._settings = settings
+        self._configured = settings.custom_scenarios
         self._lock = anyio.Lock()
         self._view: View | None = None
         self._made_at = 0.0
@@ -47,6 +49,20 @@ class Desk:
     @property
     def settings(self) -> EngineSettings:
         return self._settings
+
+    @property
+    def configured_scenarios(self) -> Mapping[str, str]:
+        """The custom scenarios of the config, a text by name."""
+        return self._configured
+
+    async def use_scenarios(self, saved: Mapping[str, str]) -> None:
+        """From now on run these custom scenarios too, a text by name; one of the config wins over one of the same name."""
+        async with self._lock:
+            both = {**saved, **self._configured}
+            self._settings = self._settings.model_copy(update={"custom_scenarios": both})
+            self._made_at = -inf
+            if self._last_complete is not None:
+                await self.remember(self._last_complete.snapshot)
 
     @property
     def link_state(self) -> LinkState:

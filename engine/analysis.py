@@ -14,6 +14,7 @@ from engine.results import Exposure, Matrix, PositionRisk, Quality, Remark, Risk
 from engine.risk import basis, exposure_sum, position_exposures, scenario_results
 from engine.scenarios import (
     Scenario,
+    custom_set,
     movers,
     relevant_scenarios,
     risk_matrix,
@@ -26,16 +27,19 @@ MOST_NAMED: Final = 3
 
 
 def analyse(snapshot: Snapshot, settings: EngineSettings) -> RiskReport:
-    """Value the book, run the standard scenarios and the risk matrix, and say what the numbers rest on.
+    """Value the book, run the standard and the custom scenarios and the risk matrix, and say what the numbers rest on.
 
     Never raises for a value: a position that can't be valued is named in `quality.left_out` and is in no sum.
+
+    Raises:
+        GrammarError: If the text of a custom scenario can't be understood; config and chat refuse such a text beforehand.
     """
     book = mark_book(snapshot, settings)
     of = basis(book)
     chosen = relevant_scenarios(
         snapshot.events, snapshot.positions, snapshot.underlyings, snapshot.as_of, settings.scenarios
     )
-    outcomes = run_scenarios(book, chosen, settings.scenarios)
+    outcomes = run_scenarios(book, chosen + custom_set(settings.custom_scenarios), settings.scenarios)
     table = position_exposures(book)
     return RiskReport(
         as_of=snapshot.as_of,

@@ -180,9 +180,10 @@ class DatabaseSettings(Section):
 
 
 class EngineSettings(Section):
-    """What `analyse` needs: everything that turns a Snapshot into a report."""
+    """What `analyse` needs: everything that turns a Snapshot into a report. `custom_scenarios` has a text by name."""
 
     scenarios: ScenarioSettings = ScenarioSettings()
     matrix: MatrixSettings = MatrixSettings()
+    custom_scenarios: dict[str, str] = Field(default_factory=dict)
     risk_limits: RiskLimits = RiskLimits()
     data: DataSettings = DataSettings()

@@ -10,6 +10,7 @@ from bot.delivery import plain
 from bot.desk import Desk, View
 from bot.health import Health
 from bot.pictures import Pictures
+from bot.saved import SavedScenarios
 from engine.clock import Clock
 from engine.errors import RequestError
 from engine.results import RiskReport
@@ -24,6 +25,7 @@ class Context:
     clock: Clock
     zone: ZoneInfo
     health: Health
+    saved: SavedScenarios
 
     def now(self) -> datetime:
         return self.clock.now()

@@ -1,6 +1,7 @@
-"""What if: /scenarios, /scenario and /matrix."""
+"""What if: /scenarios, /scenario, /whatif and /matrix."""
 
 import re
+from difflib import get_close_matches
 from html import escape
 from typing import Final
 
@@ -16,10 +17,22 @@ from bot.cards import (
 from bot.desk import View
 from bot.handlers.context import Context, note, symbol_of
 from bot.replies import Button, Keyboard, Reply, button, page_number, rows_of
+from bot.saved import SAVE_EXAMPLE
 from engine.errors import RequestError
 from engine.reports.tables import matrix_title
 from engine.results import RiskReport, ScenarioResult
-from engine.scenarios import TEMPLATES, Scenario, find, for_symbol, template
+from engine.scenarios import (
+    EXAMPLE,
+    TEMPLATES,
+    GrammarError,
+    Scenario,
+    Wing,
+    custom_scenario,
+    find,
+    for_symbol,
+    symbol_key,
+    template,
+)
 from engine.settings import MatrixSettings
 
 MOST_CHOICES: Final = 24
@@ -58,6 +71,9 @@ async def scenario(context: Context, text: str) -> list[Reply]:
     """One scenario by position; a part of its name is enough, several that fit are offered."""
     if not text.strip():
         return await scenarios(context, "")
+    word, _, rest = text.strip().partition(" ")
+    if word.casefold() in {"save", "delete"}:
+        return await (_save if word.casefold() == "save" else _delete)(context, rest.strip())
     view = await context.desk.view()
     narrowed = _for_one_symbol(view.report, text)
     if narrowed is not None:
@@ -68,6 +84,82 @@ async def scenario(context: Context, text: str) -> list[Reply]:
         choices = rows_of([_choice(name, names.index(name)) for name in found[:MOST_CHOICES]], 2)
         return [Reply(f"{len(found)} scenarios fit. Which one?", keyboard=choices)]
     return [await _picture(context, view, _named(view.report, found[0]), 0)]
+
+
+async def _save(context: Context, text: str) -> list[Reply]:
+    name, _, words = text.partition(" ")
+    if not words.strip():
+        raise RequestError(f"A name and what happens are needed. Try: {SAVE_EXAMPLE}")
+    replaced = await context.saved.save(name, words)
+    name = name.lower()
+    absent = _absent((await context.desk.view()).report, custom_scenario(name, words))
+    lines = [
+        f"<b>{escape(name)}</b> {'replaced' if replaced else 'saved'}: {escape(' '.join(words.split()))}",
+        f"It is run with all others and counts for the loss limit: /scenario {escape(name)}",
+    ]
+    if absent:
+        lines.append(f"⚠ not held now: {escape(', '.join(absent))}")
+    return [Reply("\n".join(lines))]
+
+
+async def _delete(context: Context, text: str) -> list[Reply]:
+    words = await context.saved.delete(text)
+    return [Reply(f"<b>{escape(text.lower())}</b> deleted. It was: {escape(words)}")]
+
+
+async def whatif(context: Context, text: str) -> list[Reply]:
+    """A scenario in the owner's own words, by position."""
+    asked = " ".join(text.split())
+    view = await context.desk.view()
+    try:
+        what = custom_scenario(asked, text, "/whatif ")
+    except GrammarError:
+        if _is_a_name(view.report, asked):
+            return await scenario(context, asked)
+        raise
+    absent = _absent(view.report, what)
+    if absent:
+        raise RequestError(_not_held(view.report, absent[0]))
+    result = await context.desk.scenario(view, what)
+    return [await _picture(context, view, result, 0, context.saved.ticket(asked))]
+
+
+def _is_a_name(report: RiskReport, text: str) -> bool:
+    """Whether `text` means a scenario that has a name: "panic", "crash2"."""
+    try:
+        return bool(text and find(text, tuple(result.name for result in report.scenarios)))
+    except RequestError:
+        return False
+
+
+async def whatif_page(context: Context, arguments: list[str]) -> list[Reply]:
+    """A page of a what-if, as picture or text."""
+    page, kind, ticket = page_number(arguments[0]), arguments[1], arguments[2]
+    text = context.saved.asked(ticket)
+    view = await context.desk.view()
+    result = await context.desk.scenario(view, custom_scenario(text, text, "/whatif "))
+    page = min(page, pages(len(view.report.positions)) - 1)
+    if kind == "t":
+        return [_text(context, view, result, page, ticket).editing()]
+    return [(await _picture(context, view, result, page, ticket)).editing()]
+
+
+def _absent(report: RiskReport, scenario: Scenario) -> list[str]:
+    """The symbols that `scenario` names and nobody holds."""
+    held = {symbol_key(symbol) for symbol in known_symbols(report)}
+    named = () if scenario.custom is None else scenario.custom.symbols
+    return [symbol for symbol in named if symbol not in held]
+
+
+def _not_held(report: RiskReport, symbol: str) -> str:
+    """That there is no position on `symbol`, and what was meant, perhaps a misspelt word."""
+    known = {symbol_key(name): name.lower().replace(" ", ".") for name in known_symbols(report)}
+    words = {wing.upper(): wing.value for wing in Wing}
+    near = get_close_matches(symbol, {**words, **known}, 1, 0.6)
+    meant = f" Nearest: {near[0]}." if near else ""
+    example = f"{known[near[0]]} -10%" if near and near[0] in known else EXAMPLE
+    example = f"{words[near[0]]} +30%" if near and near[0] in words and near[0] not in known else example
+    return f"No position on {symbol[:20]!r}.{meant} Try: /whatif {example}"
 
 
 def _for_one_symbol(report: RiskReport, text: str) -> Scenario | None:
@@ -181,7 +273,9 @@ async def _numbers(context: Context, view: View, symbol: str | None, grid: Matri
     return Reply(f"{matrix_text(cells, title, view.report.base_currency)}\n{context.foot(view)}")
 
 
-async def _picture(context: Context, view: View, result: ScenarioResult, page: int) -> Reply:
+async def _picture(
+    context: Context, view: View, result: ScenarioResult, page: int, ticket: str | None = None
+) -> Reply:
     drawn = None
     foot = context.foot(view)
     if view.report.positions:
@@ -189,37 +283,47 @@ async def _picture(context: Context, view: View, result: ScenarioResult, page: i
             view.report, result, page * PAGE_ROWS, PAGE_ROWS, note=note(foot)
         )
     if drawn is None:
-        return _text(context, view, result, page)
+        return _text(context, view, result, page, ticket)
     caption = f"{scenario_head(view.report, result)}\n{foot}"
-    return Reply(caption, drawn, _keyboard(view.report, result, "p", page))
+    return Reply(caption, drawn, _keyboard(view.report, result, "p", page, ticket))
 
 
-def _text(context: Context, view: View, result: ScenarioResult, page: int) -> Reply:
+def _text(
+    context: Context, view: View, result: ScenarioResult, page: int, ticket: str | None = None
+) -> Reply:
     words = f"{scenario_text(view.report, result, page)}\n{context.foot(view)}"
-    return Reply(words, keyboard=_keyboard(view.report, result, "t", page))
+    return Reply(words, keyboard=_keyboard(view.report, result, "t", page, ticket))
 
 
-def _keyboard(report: RiskReport, result: ScenarioResult, kind: str, page: int) -> Keyboard:
+def _keyboard(
+    report: RiskReport, result: ScenarioResult, kind: str, page: int, ticket: str | None = None
+) -> Keyboard:
+    """Paging, text or picture, and refresh, of a scenario in the report or of the what-if that `ticket` stands for."""
     everything = (button("All scenarios", "all"),)
     names = [one.name for one in report.scenarios]
-    if result.name not in names:
+
+    def turn(text: str, to_page: int, to_kind: str) -> Button:
+        if ticket is not None:
+            return button(text, "whatif", to_page, to_kind, ticket)
+        return button(text, "scenario", names.index(result.name), to_page, to_kind)
+
+    if ticket is None and result.name not in names:
         return (everything,)
-    number = names.index(result.name)
     last = pages(len(report.positions)) - 1
     turning: list[Button] = []
     if last > 0:
         turning = [
-            button("◀", "scenario", number, max(page - 1, 0), kind),
-            button(f"{page + 1}/{last + 1}", "scenario", number, page, kind),
-            button("▶", "scenario", number, min(page + 1, last), kind),
+            turn("◀", max(page - 1, 0), kind),
+            turn(f"{page + 1}/{last + 1}", page, kind),
+            turn("▶", min(page + 1, last), kind),
         ]
     other = ("As text", "t") if kind == "p" else ("As picture", "p")
     rows = [tuple(turning)] if turning else []
     return (
         *rows,
         (
-            button(other[0], "scenario", number, page, other[1]),
-            button("Refresh", "scenario", number, page, kind),
+            turn(other[0], page, other[1]),
+            turn("Refresh", page, kind),
         ),
         everything,
     )

@@ -69,8 +69,11 @@ def exposures_after(book: MarkedBook, outcomes: Sequence[Outcome]) -> list[Expos
         years=np.array([outcome.years for outcome in outcomes]),
     )
     columns = shocked_greeks(book.contracts, shocks)
-    tables = []
-    for k in range(len(outcomes)):
+    sums = []
+    for k, outcome in enumerate(outcomes):
         mine = GreekColumns(*(getattr(columns, name)[k] for name in GreekColumns.__slots__))
-        tables.append(exposure_sum(exposure_columns(mine, shocks.spot[k], book)))
-    return tables
+        table = exposure_columns(mine, shocks.spot[k], book)
+        if outcome.market.still is not None:
+            table[outcome.market.still] = position_exposures(book)[outcome.market.still]
+        sums.append(exposure_sum(table))
+    return sums

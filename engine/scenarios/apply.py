@@ -1,20 +1,18 @@
 """Shock a valued book: all scenarios, all legs, all positions in one valuation."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from engine.marks import MarkedBook
 from engine.model import Bools, Floats
 from engine.pricing import Shocks, value
+from engine.scenarios.custom import custom_market, remarks, spot_model
 from engine.scenarios.iv_model import DAYS_A_YEAR, IvColumns, IvShock, hold, iv_model
-from engine.scenarios.movers import Movers, movers
+from engine.scenarios.movers import LOWEST_MOVE, Movers, movers
 from engine.scenarios.templates import Scenario, Scope
 from engine.settings import ScenarioSettings
-
-LOWEST_MOVE = -0.9999
-"""Nothing falls below nothing: a three-times fund in a 40 % fall keeps a ten-thousandth."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,11 +25,13 @@ class Leg:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ShockedMarket:
-    """What a leg does to each position: (n,) spot and sigma after, and where floor or cap held a sigma."""
+    """What a leg does to each position: (n,) spot and sigma after, where floor or cap held a sigma, and, where some neither
+    move nor age, which."""
 
     spot: Floats
     sigma: Floats
     held: Bools
+    still: Bools | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -51,11 +51,13 @@ def run_scenarios(
     book: MarkedBook, scenarios: Sequence[Scenario], settings: ScenarioSettings
 ) -> tuple[Outcome, ...]:
     """Every scenario over the book, in their order; of the two-sided ones the worse leg (D5)."""
-    who = movers(book, settings)
     legs = [Leg(scenario, move) for scenario in scenarios for move in scenario.spot]
     if not legs:
         return ()
-    markets = [shock(book, who, leg, settings) for leg in legs]
+    models = {spot_model(scenario.custom, settings) for scenario in scenarios}
+    who = {model: movers(book, settings.model_copy(update={"spot_model": model})) for model in models}
+    legs = [_remarked(book, who[spot_model(leg.scenario.custom, settings)], leg) for leg in legs]
+    markets = [shock(book, who[spot_model(leg.scenario.custom, settings)], leg, settings) for leg in legs]
     pnl = position_pnl(book, markets, [leg.scenario.days for leg in legs])
     return tuple(Outcome(legs[i], markets[i], pnl[i]) for i in _worse_legs(legs, pnl))
 
@@ -69,14 +71,18 @@ def position_pnl(book: MarkedBook, markets: Sequence[ShockedMarket], days: Seque
         years=np.array(days) / DAYS_A_YEAR,
     )
     shocked_prices = value(book.contracts, shocks)
-    return np.asarray(
-        np.where(book.valued, book.scale * (shocked_prices - book.base), np.nan) + 0.0
-    )  # no -0.0
+    change = book.scale * (shocked_prices - book.base)
+    for i, market in enumerate(markets):
+        if market.still is not None:
+            change[i, market.still] = 0.0
+    return np.asarray(np.where(book.valued, change, np.nan) + 0.0)  # no -0.0
 
 
 def shock(book: MarkedBook, who: Movers, leg: Leg, settings: ScenarioSettings) -> ShockedMarket:
     """Spot and sigma of each position after one leg."""
     scenario, base = leg.scenario, book.contracts
+    if scenario.custom is not None:
+        return ShockedMarket(*custom_market(book, who, scenario.custom, settings))
     touched = who.touched_by(scenario.symbol, scenario.scope is Scope.SINGLE_STOCKS)
     in_volatility = iv_model(settings).at_the_money(scenario.iv, who.tenor, leg.move, settings)
     level_after, level_held = hold(who.level, who.level * (1.0 + in_volatility), settings)
@@ -93,6 +99,13 @@ def shock(book: MarkedBook, who: Movers, leg: Leg, settings: ScenarioSettings) -
         book, who, touched, IvShock(scenario.iv, leg.move, scenario.days, 1.0 + move), settings
     )
     return ShockedMarket(spot, sigma, held | (level_held & touched & (who.volatility != 0.0)))
+
+
+def _remarked(book: MarkedBook, who: Movers, leg: Leg) -> Leg:
+    """The leg with what this book makes of its custom scenario."""
+    if leg.scenario.custom is None:
+        return leg
+    return replace(leg, scenario=replace(leg.scenario, remarks=remarks(book, who, leg.scenario.custom)))
 
 
 def _sigma_after(

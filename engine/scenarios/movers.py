@@ -17,6 +17,8 @@ INDEX_TENOR: Final = 30.0
 """A volatility index is the at-the-money volatility of 30 days."""
 FUND_TENOR: Final = 60.0
 """Volatility funds hold a 30-day forward of it, whose own tenor ends 30 days later."""
+LOWEST_MOVE: Final = -0.9999
+"""Nothing falls below nothing: a three-times fund in a 40 % fall keeps a ten-thousandth."""
 
 
 UNASKED: Final = Beta(None)

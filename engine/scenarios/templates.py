@@ -10,6 +10,7 @@ from enum import StrEnum
 from typing import Final
 
 from engine.errors import RequestError
+from engine.scenarios.clauses import Custom
 from engine.scenarios.shapes import ByDte, ByWing, IvShape, Proportional, TermSlide, Uniform
 
 
@@ -20,7 +21,10 @@ class Scope(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
-    """A what-if: a move of spot, what IV does, and how many calendar days pass."""
+    """A what-if: a move of spot, what IV does, and how many calendar days pass.
+
+    With `custom`, that says it all; `remarks` is what the book at hand makes of it.
+    """
 
     name: str
     spot: tuple[float, ...]
@@ -29,10 +33,14 @@ class Scenario:
     scope: Scope = Scope.MARKET
     symbol: str | None = None
     remark: str | None = None
+    custom: Custom | None = None
+    remarks: tuple[str, ...] = ()
 
     @property
     def note(self) -> str | None:
         """What a reader must know of whom it moves, or why it is run now."""
+        if self.custom is not None:
+            return "; ".join([*filter(None, [self.custom.note]), *self.remarks]) or None
         if self.remark is not None:
             return self.remark
         if self.symbol is not None:

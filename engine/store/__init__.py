@@ -11,6 +11,7 @@ from engine.store.records import (
     OutboxItem,
     OutboxState,
     Priority,
+    SavedScenario,
 )
 from engine.store.repository import Store
 
@@ -25,5 +26,6 @@ __all__ = [
     "OutboxItem",
     "OutboxState",
     "Priority",
+    "SavedScenario",
     "Store",
 ]

@@ -122,6 +122,15 @@ class Execution:
     realized: float | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class SavedScenario:
+    """A custom scenario of the owner: its words, by a name in lower case."""
+
+    name: str
+    text: str
+    saved_at: datetime
+
+
 class DividendSource(StrEnum):
     """Who told of a dividend."""
 

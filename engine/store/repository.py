@@ -17,13 +17,31 @@ from engine.model import Dividend, Event, RateCurve, Snapshot
 from engine.results import RiskReport
 from engine.store import outbox, rows
 from engine.store.engines import as_store_error, is_sqlite, make_folder, open_reader, open_writer, parse_url
-from engine.store.records import AlertRecord, Bar, DividendSource, Execution, Message, OutboxItem, OutboxState
+from engine.store.records import (
+    AlertRecord,
+    Bar,
+    DividendSource,
+    Execution,
+    Message,
+    OutboxItem,
+    OutboxState,
+    SavedScenario,
+)
 from engine.store.schema import migrate
-from engine.store.tables import AlertRow, BarRow, DividendRow, EventRow, ExecutionRow, RateRow, SnapshotRow
+from engine.store.tables import (
+    AlertRow,
+    BarRow,
+    DividendRow,
+    EventRow,
+    ExecutionRow,
+    RateRow,
+    ScenarioRow,
+    SnapshotRow,
+)
 
 
 class Store:
-    """Snapshots, scenario runs, bars, fills, dividends, events, interest rates, alert states and the outbox.
+    """Snapshots, scenario runs, saved scenarios, bars, fills, dividends, events, rates, alert states and the outbox.
 
     Writers wait for each other on a lock, readers wait for nobody. What the database refuses is a StoreError, and then nothing
     of that call is stored.
@@ -306,6 +324,24 @@ class Store:
         )
         with self._read() as session:
             return rows.rate_curve(session.exec(points).all())
+
+    def put_scenario(self, scenario: SavedScenario) -> None:
+        """Store a scenario; one of the same name is replaced."""
+        with self._write("can't save the scenario") as session:
+            session.merge(ScenarioRow(name=scenario.name, text=scenario.text, saved_at=scenario.saved_at))
+
+    def delete_scenario(self, name: str) -> None:
+        """Forget the scenario `name`, where there is one."""
+        with self._write("can't delete the scenario") as session:
+            row = session.get(ScenarioRow, name)
+            if row is not None:
+                session.delete(row)
+
+    def scenarios(self) -> list[SavedScenario]:
+        """The saved scenarios, by name."""
+        with self._read() as session:
+            found = session.exec(select(ScenarioRow).order_by(col(ScenarioRow.name))).all()
+        return [SavedScenario(row.name, row.text, row.saved_at) for row in found]
 
     @contextmanager
     def _write(self, doing: str) -> Iterator[Session]:

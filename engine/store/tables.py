@@ -161,6 +161,17 @@ class EventRow(_Table, table=True):
     fetched_at: datetime = Field(sa_type=UtcTime("events.fetched_at"))
 
 
+class ScenarioRow(_Table, table=True):
+    """A scenario that the owner has saved in chat: its words, by name."""
+
+    __tablename__ = "scenarios"
+    __table_args__ = (CheckConstraint("length(text) BETWEEN 1 AND 400", name="text"),)
+
+    name: str = Field(primary_key=True)
+    text: str = Field(sa_type=Text)
+    saved_at: datetime = Field(sa_type=UtcTime("scenarios.saved_at"))
+
+
 class AlertRow(_Table, table=True):
     """The present state of each rule for each subject. `detail` is JSON."""
 

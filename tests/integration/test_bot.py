@@ -134,6 +134,72 @@ async def test_an_unknown_scenario_gets_the_nearest_and_an_example(tmp_path):
         )
 
 
+async def test_a_what_if_in_own_words_is_a_picture_with_its_text_a_tap_away(tmp_path):
+    async with program(tmp_path) as it:
+        (answer,) = await it.ask("/whatif spy -7% puts +40% calls +10% 2d")
+        assert answer["caption"].startswith("spy -7% puts +40% calls +10% 2d:")
+        assert "moves SPY alone" in answer["caption"]
+        assert answer["photo"] is not None
+        await it.press(answer, "As text")
+        await until(lambda: any("<pre>" in (m["html"] or "") for m in it.answers(answer["message_id"])))
+
+
+async def test_a_what_if_too_long_for_a_button_can_be_read_as_text_too(tmp_path):
+    async with program(tmp_path) as it:
+        (answer,) = await it.ask(
+            "/whatif spy -7% iv -35% 0-7dte iv -15% 8-30dte iv -5% >30dte puts +40%, rest -3% 2d"
+        )
+        await it.press(answer, "As text")
+        await until(lambda: any("<pre>" in (m["html"] or "") for m in it.answers(answer["message_id"])))
+        it.telegram.press(answer["message_id"], "whatif|0|p|#0", forged=True)
+        await until(lambda: any("again" in (m["text"] or "") for m in it.answers(answer["message_id"])))
+
+
+async def test_a_what_if_that_is_a_name_is_that_scenario(tmp_path):
+    async with program(tmp_path) as it:
+        (answer,) = await it.ask("/whatif panic")
+        assert answer["caption"].startswith("Market Panic:")
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("/whatif", "Say what happens"),
+        ("/whatif spy -7% putz", "No position on 'PUTZ'. Nearest: PUTS. Try: /whatif puts +30%"),
+        ("/whatif spyy -7%", "No position on 'SPYY'. Nearest: SPY. Try: /whatif spy -10%"),
+        ("/whatif spy -7", "I stopped at '-7' after 'spy'"),
+        ("/whatif spy -7% <b>", "I stopped at '<'"),
+        ("/scenario save", "A name and what happens are needed"),
+        ("/scenario save black swan", "Try: /scenario save black swan -10%"),
+        ("/scenario save weekend spy -7%", "has a meaning of its own"),
+        ("/scenario delete crash2", "None is saved"),
+    ],
+)
+async def test_a_what_if_that_can_t_be_gets_the_place_and_an_example(tmp_path, line, words):
+    async with program(tmp_path) as it:
+        (answer,) = await it.ask(line)
+        assert words in answer["text"] and "\n" not in answer["text"]
+
+
+async def test_a_saved_scenario_is_run_with_the_others_outlives_a_restart_and_can_be_deleted(tmp_path):
+    async with program(tmp_path) as it:
+        await it.ask("/scenarios")
+        (saved,) = await it.ask("/scenario save Crash2 spy -7%  puts +40% 2d")
+        assert "crash2 saved: spy -7% puts +40% 2d" in saved["text"]
+        (everything,) = await it.ask("/scenarios")
+        assert "crash2" in everything["text"]
+        (again,) = await it.ask("/scenario save crash2 -20%")
+        assert "crash2 replaced" in again["text"]
+    async with program(tmp_path) as it:
+        (answer,) = await it.ask("/scenario crash2")
+        assert answer["caption"].startswith("crash2:") and "moves SPY alone" not in answer["caption"]
+        (deleted,) = await it.ask("/scenario delete CRASH2")
+        assert "It was: -20%" in deleted["text"]
+        (everything,) = await it.ask("/scenarios")
+        assert "crash2" not in everything["text"]
+    assert query(it.database, "select count(*) from scenarios") == [(0,)]
+
+
 async def test_all_scenarios_come_with_a_keyboard_that_opens_one(tmp_path):
     async with program(tmp_path) as it:
         (answer,) = await it.ask("/scenarios")

@@ -68,6 +68,24 @@ def test_analyse_as_json_is_one_object_with_every_template():
     assert all(row["pnl"] == 0 for row in normal["positions"])
 
 
+def test_analyse_adds_a_what_if_under_its_own_text():
+    text = "spx -1.5% iv +10%"
+    done = riskbot("analyse", str(EXAMPLE), "--json", "--whatif", text, "--whatif", "zzz -5%")
+    assert done.returncode == 0
+    scenarios = {one["name"]: one for one in json.loads(done.stdout)["scenarios"]}
+    assert len(scenarios) == 18
+    moved = {row["id"] for row in scenarios[text]["positions"] if row["pnl"] != 0}
+    assert moved and all("SPX" in id_ for id_ in moved)
+    assert done.stderr.splitlines() == [f"{text}: moves SPX alone", "zzz -5%: moves ZZZ alone; not held: ZZZ"]
+
+
+def test_a_what_if_that_can_t_be_understood_says_where_and_what_works():
+    done = riskbot("analyse", str(EXAMPLE), "--whatif", "spx -1.5% foo bar 7")
+    assert done.returncode == 2
+    assert done.stderr.startswith("riskbot: I stopped at '7' after 'spx -1.5% foo bar':")
+    assert len(done.stderr.splitlines()) == 1
+
+
 @pytest.mark.parametrize(
     ("change", "words"),
     [

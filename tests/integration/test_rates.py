@@ -16,6 +16,7 @@ from bot.handlers.day import status
 from bot.health import Health
 from bot.pictures import Pictures
 from bot.rates import DAILY_S, RETRY_S, Rates
+from bot.saved import SavedScenarios
 from engine.book import Book
 from engine.broker import Link
 from engine.errors import MarketDataError
@@ -242,7 +243,8 @@ async def status_card(curve, **data):
         book.set_rates(curve)
     link = Link(book, clock, IbkrSettings(), settings.data, ScenarioSettings())
     desk = Desk(book, link, clock, settings)
-    context = Context(desk, Pictures(Renderer()), clock, ZoneInfo("America/New_York"), Health(NOW))
+    saved = SavedScenarios(desk, None, clock)
+    context = Context(desk, Pictures(Renderer()), clock, ZoneInfo("America/New_York"), Health(NOW), saved)
     (reply,) = await status(context, "")
     lines = reply.html.split("<pre>")[1].split("</pre>")[0].splitlines()
     assert all(len(line) <= 30 for line in lines)

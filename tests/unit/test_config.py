@@ -27,7 +27,8 @@ def test_every_section_and_key_stands_in_the_file_of_the_repository():
     text = (REPO / "config.yaml").read_text()
     for name, field in Config.model_fields.items():
         assert f"\n{name}:" in text
-        assert all(f" {key}: " in text for key in field.annotation.model_fields), name
+        keys = getattr(field.annotation, "model_fields", ())
+        assert all(f" {key}: " in text for key in keys), name
 
 
 def test_an_empty_file_and_an_empty_section_mean_the_defaults():
@@ -246,3 +247,25 @@ def test_what_is_no_plain_web_address_is_refused_with_its_line(text):
 @pytest.mark.parametrize("text", ["false", "5", "[a]", "0"])
 def test_only_nothing_switches_the_curve_off(text):
     assert "line 2: data.treasury_url: " in complaint(f"data:\n  treasury_url: {text}\n")
+
+
+def test_custom_scenarios_are_texts_by_name():
+    config = parse_config("custom_scenarios:\n  Crash2: spy -7% puts +40% 2d\n", "c")
+    assert config.custom_scenarios == {"crash2": "spy -7% puts +40% 2d"}
+    assert config.engine.custom_scenarios == config.custom_scenarios
+
+
+@pytest.mark.parametrize(
+    ("lines", "words"),
+    [
+        ("  crash2: spy -7", "line 3: custom_scenarios.crash2: I stopped at '-7' after 'spy'"),
+        ("  weekend: spy -7%", "has a meaning of its own"),
+        ("  two words: spy -7%", "can't name a scenario"),
+        ("  crash2: -7", "line 3: custom_scenarios.crash2: "),
+        ("  crash2: {spot: -7}", "line 3: custom_scenarios.crash2: "),
+        ("  crash2: null", "line 3: custom_scenarios.crash2: "),
+        ("  Crash: spy -7%\n  crash: spy -8%", "stands twice"),
+    ],
+)
+def test_a_custom_scenario_that_can_t_be_run_is_refused_with_its_line(lines, words):
+    assert words in complaint(f"# mine\ncustom_scenarios:\n{lines}\n")

@@ -169,6 +169,7 @@ def test_a_migration_that_fails_leaves_the_file_as_it_was(path):
             "INSERT INTO dividends VALUES ('SPY', '2026-12-18', 0, 'yahoo', '2026-01-01')",
             "ck_dividends_amount",
         ),
+        ("INSERT INTO scenarios VALUES ('crash2', '', '2026-01-01')", "ck_scenarios_text"),
         ("INSERT INTO dividends VALUES ('SPY', '2026-12-18', 1, 'x', '2026-01-01')", "ck_dividends_source"),
         (event_sql(kind="'PARTY'"), "ck_events_kind"),
         (event_sql(timing="'noon'"), "ck_events_timing"),
