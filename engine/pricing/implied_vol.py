@@ -47,6 +47,9 @@ SMALLEST_DEVIATION = 1e-4
 REACHES = 0.25, 0.02, 1e-3
 """Of the logarithm of sigma, one search inside the other: the European's is mostly so near."""
 
+POLISH = 3
+"""Steps of Newton's method behind them."""
+
 Answer = tuple[Floats, IntArray]
 ValueAt = Callable[[Contracts, Floats], Floats]
 """From n contracts and sigmas (k, n) to prices (k, n)."""
@@ -200,13 +203,17 @@ def _searched(c: Contracts, prices: Floats, value_at: ValueAt) -> Floats:
     inside = np.ones(len(c), dtype=np.bool_)
     for reach in REACHES:
         x = reach * CHEBYSHEV_NODES[:, None]
-        near = replace(
-            c, sigma=np.exp(log_sigma)
-        )  # the tables of the volatility itself, once it is nearly known
+        # the tables of the volatility itself, once it is nearly known
+        near = replace(c, sigma=np.exp(log_sigma))
         values = value_at(near, np.exp(log_sigma + x))
         step = _through(values, x, prices)
         inside &= np.abs(step) <= reach
         log_sigma = np.where(inside, log_sigma + step, log_sigma)
+    slope = (values[-1] - values[0]) / (x[-1] - x[0])
+    for _ in range(POLISH):  # the tables are smooth in pieces, and a polynomial may lie across two
+        near = replace(c, sigma=np.exp(log_sigma))
+        step = (prices - value_at(near, near.sigma[None, :])[0]) / slope
+        log_sigma = np.where(inside & (np.abs(step) <= REACHES[-1]), log_sigma + step, log_sigma)
     sigma, rest = np.where(inside, np.exp(log_sigma), np.nan), np.flatnonzero(~inside)
     if len(rest):
 
