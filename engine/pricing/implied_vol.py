@@ -219,8 +219,9 @@ def _searched(c: Contracts, prices: Floats, value_at: ValueAt) -> Floats:
 
         def miss(log_deviation: Floats, which: Floats) -> Floats:
             index = which.astype(np.int64)
+            sigmas = np.exp(log_deviation) / root[index]
             return np.asarray(
-                value_at(c.take(index), (np.exp(log_deviation) / root[index])[None, :])[0] - prices[index]
+                value_at(replace(c.take(index), sigma=sigmas), sigmas[None, :])[0] - prices[index]
             )
 
         bracket = np.log(SMALLEST_DEVIATION), np.log(LARGEST_DEVIATION)

@@ -182,3 +182,11 @@ def test_extremes_beside_a_dividend_warn_of_nothing(name: str, value_of_it: floa
     at = {"model": Model.AMERICAN, "spot": 100.0, "strike": 100.0, "sigma": 0.2, "tau": 1.0, "rate": 0.03}
     c = Contracts.of(**(at | {name: value_of_it}), dividends=[[(0.01, 1.0)]])
     assert len(price(c)) == len(greeks(c).delta) == 1
+
+
+def test_a_volatility_far_from_the_europeans_is_found_as_exactly() -> None:
+    c = Contracts.of(
+        model=Model.AMERICAN, is_call=True, spot=1.0, strike=0.8125, sigma=0.5, tau=0.25, rate=0.0,
+        dividend_yield=0.03125, dividends=[[(0.00390625, 0.03125)]],
+    )  # fmt: skip
+    assert implied_volatility(c, price(c)).sigma[0] == pytest.approx(0.5, rel=1e-7)
