@@ -74,9 +74,9 @@ class YahooReporter:
             return Unknown(str(error), at_rest=True)
         answer = await self._answer(symbol)
         found = answer if isinstance(answer, Unknown) else read_report(symbol, answer, now)
-        if isinstance(found, Unknown):
+        if isinstance(answer, Unknown) or not _has_words(answer):
             self._turns.failed()
-        else:
+        else:  # a calendar without a date is an answer
             self._turns.succeeded()
         return found
 
@@ -90,10 +90,15 @@ class YahooReporter:
             return Unknown(" ".join(f"{type(error).__name__}: {error}".split()))
 
 
+def _has_words(answer: YahooReport) -> bool:
+    """Whether Yahoo's calendar says anything; the library answers a failure with an empty one."""
+    return isinstance(answer.calendar, Mapping) and any(answer.calendar.values())
+
+
 def read_report(symbol: str, answer: YahooReport, now: datetime) -> Event | Unknown:
     """The answer as the next report from today on; Unknown where it is empty, malformed, past or too far."""
     calendar = answer.calendar
-    if not isinstance(calendar, Mapping) or not any(calendar.values()):
+    if not isinstance(calendar, Mapping) or not _has_words(answer):
         return Unknown("Yahoo has no calendar of it")
     days = calendar.get(DATES)
     if not isinstance(days, list | tuple):

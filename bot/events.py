@@ -97,7 +97,7 @@ class Events:
         self._whole = self._whole or snapshot.complete
         if self._reporter is None or not snapshot.complete:
             return
-        for symbol in stocks_held(snapshot):
+        for symbol in sorted(stocks_held(snapshot), key=lambda name: self._again_at.get(name, 0.0)):
             if self._again_at.get(symbol, 0.0) <= self._clock.monotonic():
                 await self._ask(symbol, self._reporter)
 
@@ -114,14 +114,12 @@ class Events:
     async def _ask(self, symbol: str, reporter: Reporter) -> None:
         now = self._clock.now()
         found = await reporter.next_report(symbol, now)
+        if isinstance(found, Unknown) and found.at_rest:
+            log.debug("earnings of %s are not asked for now: %s", symbol, found.reason)
+            return
         if isinstance(found, Unknown):
             self._again_at[symbol] = self._clock.monotonic() + RETRY_S
-            log.log(
-                logging.DEBUG if found.at_rest else logging.INFO,
-                "earnings of %s are unknown: %s",
-                symbol,
-                found.reason,
-            )
+            log.info("earnings of %s are unknown: %s", symbol, found.reason)
             self._health.earnings[symbol] = found.reason
             return
         self._again_at[symbol] = self._clock.monotonic() + KNOWN_FOR_S

@@ -158,23 +158,25 @@ def early_assignment(snapshot: Snapshot, valued: Mapping[str, PositionRisk]) -> 
             continue
         if not _american(contract, underlying) or contract.expiry is None or contract.strike is None:
             continue
-        ahead = sorted(
-            (one.ex_date, one.amount)
-            for one in underlying.dividends
-            if today < one.ex_date <= contract.expiry
-        )
+        paid: dict[date, float] = {}
+        for one in underlying.dividends:
+            if today < one.ex_date <= contract.expiry:
+                paid[one.ex_date] = paid.get(one.ex_date, 0.0) + one.amount
+        ahead = sorted(paid.items())
         if not ahead or (underlying.spot is not None and underlying.spot <= contract.strike):
             continue
         ex_date, amount = ahead[0]
         known = valued.get(position.id)
         mark = None if known is None else known.mark
-        if underlying.spot is None or mark is None:
+        if underlying.spot is None or mark is None or not math.isfinite(mark):
             missing = "price of its underlying" if underlying.spot is None else "mark"
             why = f"no {missing} is known: whether the dividend of {amount:g} exceeds its time value can't be told"
         else:
             time_value = max(mark - (underlying.spot - contract.strike), 0.0)
-            if amount <= time_value:
+            exceeding = [(day, sum_) for day, sum_ in ahead if sum_ > time_value]
+            if not exceeding:
                 continue
+            ex_date, amount = exceeding[0]
             why = f"in the money, and the dividend of {amount:g} exceeds its time value of {time_value:.2f}: exercise pays"
         yield _of(FindingKind.ASSIGNMENT, position, "ex-dividend", new_york(ex_date, OPEN), snapshot, why)
 
@@ -204,7 +206,8 @@ def weeklies_near_events(snapshot: Snapshot) -> Iterator[Finding]:
             continue
         for one in major:
             apart = sessions_until(day_of(one.at), contract.expiry)
-            if one.touches(contract.underlying) and one.at <= stops and 0 <= apart <= NEAR_SESSIONS:
+            before = one.at < stops or (one.at == stops and one.timing is None)
+            if one.touches(contract.underlying) and before and 0 <= apart <= NEAR_SESSIONS:
                 left = "on the day" if apart == 0 else f"{apart} session{'' if apart == 1 else 's'} before"
                 why = f"it comes {left} they expire: little time is left for spot to come back"
                 yield _event(FindingKind.WEEKLY, position, position.contract.label, one, snapshot, why)

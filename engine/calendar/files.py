@@ -131,8 +131,7 @@ def _parse(
     lines = _lines(text)
     number, header = next(lines, (1, []))
     if [cell.casefold() for cell in header] != list(columns):
-        reason = f"the first line must be {','.join(columns)}"
-        return Table((), (BadLine(name, number, reason),))
+        raise MarketDataError(f"{name}, line {number}: the first line must be {','.join(columns)}")
     for number, cells in lines:
         try:
             if len(cells) > len(columns):

@@ -31,7 +31,24 @@ IV_WORDS: Final = {
 ALL, REST = "*", "~"
 TARGETS: Final = {"all": ALL, "market": ALL, "spot": ALL, "rest": REST, "others": REST}
 RESERVED: Final = frozenset(
-    {*IV_WORDS, *TARGETS, "by", "if", "scaled", "and", "spot_model", "dte", "days", "weeks"}
+    {
+        *IV_WORDS,
+        *TARGETS,
+        "by",
+        "if",
+        "scaled",
+        "and",
+        "spot_model",
+        "dte",
+        "days",
+        "weeks",
+        "down",
+        "up",
+        "falls",
+        "rises",
+        "minus",
+        "plus",
+    }
 )
 PLAIN: Final = str.maketrans(
     dict.fromkeys("−–—‐‑", "-") | {"％": "%", "\u00a0": " ", "\u202f": " ", "\u2009": " "}
@@ -43,7 +60,7 @@ TOKEN: Final = re.compile(
       | (?P<bucket>(?:(?P<low>[0-9]{1,4})\ ?-\ ?(?P<high>[0-9]{1,4})|(?P<side><=|>=|<|>)\ ?(?P<edge>[0-9]{1,4}))\ ?dte\b)
       | (?P<amount>(?P<number>[+-]?\ ?(?:[0-9]{1,6}(?:\.[0-9]{0,6})?|\.[0-9]{1,6}))
                    \ ?(?P<unit>%|(?:points?|pts?|p|days?|d|weeks?|w)\b))
-      | (?P<side_alone>[<>])
+      | (?P<side_alone>[<>]=?)
       | (?P<word>\$?[A-Za-z][A-Za-z0-9]*(?:[._/-][A-Za-z]+)*)""",
     re.VERBOSE | re.IGNORECASE | re.ASCII,
 )
@@ -272,7 +289,7 @@ class _Parser:
         if spot is None or spot.text.casefold() != "spot":
             self._refuse(spot, starts, example)
         side = self._next()
-        if side is None or side.kind != "side_alone":
+        if side is None or side.kind != "side_alone" or side.text not in {"<", ">"}:
             self._refuse(side, starts, example)
         beyond = self._next()
         if beyond is None or beyond.kind != "amount" or beyond.unit != "%":
@@ -284,6 +301,7 @@ class _Parser:
         self._rules.append(Rule(side.text == "<", threshold, self._iv_clause(word)))
 
     def _settle(self, group: _Group) -> None:
+        self._refuse_a_forgotten_comma(group)
         if len(group.spots) > 1:
             for subjects, _, token in group.spots:
                 if group.iv or group.loose or not subjects:
@@ -304,6 +322,15 @@ class _Parser:
         for clause, token in group.iv:
             self._say_iv(subjects, clause, token)
 
+    def _refuse_a_forgotten_comma(self, group: _Group) -> None:
+        """`spy -7% tsla iv +30%`: who stands behind a move that has its own subjects is not moved by it."""
+        if len(group.spots) != 1 or not group.spots[0][0]:
+            return
+        subjects, _, move = group.spots[0]
+        for subject, token in group.loose:
+            if subject not in subjects and token.start > move.start:
+                self._refuse(token, f"put a comma before {token.text}", "spy -7%, tsla iv +30%")
+
     def _say_spot(self, subjects: list[str], spot: float, token: _Token) -> None:
         for subject in dict.fromkeys(subjects):
             said = self._said.setdefault(subject, _Said())
@@ -322,6 +349,8 @@ class _Parser:
             said.iv.append(clause)
 
     def _check_whole(self) -> None:
+        if not self._said and self._days is None:
+            self._refuse(None, "nothing is said of a move, of volatility or of time", EXAMPLE)
         if ALL in self._said and REST in self._said:
             self._refuse(None, "either all move or the rest does; both can't be meant", "tsla -15%, rest -3%")
         if self._money is not None and self._options.get("by") == "right":

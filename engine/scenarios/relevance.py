@@ -59,7 +59,7 @@ def stocks_reporting(
         for event in events
         if event.kind is EventKind.EARNINGS
         and as_of <= _over(event, as_of)
-        and event.at <= as_of + EARNINGS_AHEAD
+        and day_of(event.at) <= day_of(as_of) + EARNINGS_AHEAD
         for symbol in event.symbols
         if symbol in stocks
     )

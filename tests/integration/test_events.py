@@ -222,6 +222,14 @@ async def test_a_yahoo_that_hangs_is_left_and_is_unknown():
     assert found == Unknown("Yahoo did not answer within 0.05 s")
 
 
+async def test_stocks_without_a_date_do_not_keep_yahoo_from_the_others():
+    clock = Time()
+    reporter = YahooReporter(lambda _: YahooReport({"Ex-Dividend Date": DAY}, {}), Turns(clock, clock.pause))
+    for _ in range(12):
+        found = await reporter.next_report("KO", NOW)
+        assert found == Unknown("Yahoo has no earnings date of it")
+
+
 # Into the Book
 
 

@@ -243,6 +243,16 @@ def paying(amount, ex_date=FRIDAY):
         (call(10.2), paying(0.5, ex_date=TODAY), False),  # too late to exercise for it
         (call(10.2), paying(0.5, ex_date=MONTHLY), True),
         (call(10.2, exercise="european"), paying(0.5), False),
+        (
+            call(10.4),
+            [replace(STOCK, dividends=(Dividend(FRIDAY, 0.2), Dividend(MONTHLY, 5.0)))],
+            True,
+        ),  # the second
+        (
+            call(10.4),
+            [replace(STOCK, dividends=(Dividend(FRIDAY, 0.2), Dividend(FRIDAY, 0.3)))],
+            True,
+        ),  # both of a day
         (option("AAA", 110, "P", -1.0, expiry=MONTHLY, mark=10.2, iv=0.3), paying(0.5), False),
     ],
 )

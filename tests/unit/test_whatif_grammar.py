@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from engine.errors import RequestError
 from engine.scenarios import EXAMPLE, LONGEST_TEXT, scenario_name
 from engine.scenarios.clauses import Custom, IvClause, Part, Rule, Wing
-from engine.scenarios.grammar import RESERVED, parse
+from engine.scenarios.grammar import RESERVED, GrammarError, parse
 
 GENERATED = int(os.environ.get("RISKBOT_GRAMMAR_INPUTS", "20000"))
 SLOWEST_S = 0.050
@@ -221,3 +221,19 @@ def test_names_are_short_words_in_lower_case():
 def test_other_names_are_refused_with_one_that_works(name):
     with pytest.raises(RequestError, match="Try: crash2"):
         scenario_name(name)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("spy -7% tsla iv +30%", "put a comma before tsla"),
+        ("spy -5% rest iv +10%", "put a comma before rest"),
+        ("spy down 7%", "'down' can't stand here"),
+        ("-5% if spot <= -5% puts +20%", "a rule starts with"),
+        (",", "nothing is said"),
+        ("by beta", "nothing is said"),
+    ],
+)
+def test_what_would_be_misread_is_refused(text, words):
+    with pytest.raises(GrammarError, match=words):
+        parse(text)
