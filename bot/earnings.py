@@ -104,23 +104,19 @@ def read_report(symbol: str, answer: YahooReport, now: datetime) -> Event | Unkn
     if not isinstance(days, list | tuple):
         return Unknown("Yahoo has no earnings date of it")
     today = day_of(now)
-    ahead = sorted(
-        day
-        for day in days
-        if isinstance(day, date)
-        and not isinstance(day, datetime)
-        and today - timedelta(days=1) <= day <= today + FURTHEST_AHEAD
-    )
+    named = sorted({day for day in days if isinstance(day, date) and not isinstance(day, datetime)})
+    ahead = [day for day in named if today - timedelta(days=1) <= day <= today + FURTHEST_AHEAD]
     if not ahead:
         return Unknown("Yahoo has no earnings date ahead")
     details = answer.details if isinstance(answer.details, Mapping) else {}
-    day, timing = _moment(ahead[0], details)
+    moments = [_moment(day, details) for day in ahead]
+    day, timing = next((one for one in moments if one[0] >= today), moments[-1])
     if day < today:
         return Unknown(f"Yahoo's earnings date {day} is past")
     return Event(
         EventKind.EARNINGS,
         new_york(day, OPEN if timing is Timing.BEFORE_OPEN else CLOSE),
-        _confirmed(details, several=len(ahead) > 1),
+        _confirmed(details, several=len(named) > 1),
         Impact.HIGH,
         (symbol,),
         timing=timing,

@@ -58,6 +58,9 @@ def custom_scenario(name: str, text: str, say: str = "") -> Scenario:
     return Scenario(name, (market,), Uniform(0.0), custom.days, custom=custom)
 
 
+FLAT: Final = "flat"
+
+
 def custom_set(texts: Mapping[str, str]) -> tuple[Scenario, ...]:
     """A scenario for each name and text.
 
@@ -154,7 +157,7 @@ def _parts(who: Movers, custom: Custom) -> Iterable[_Rows]:
 def _extra(custom: Custom, move: float, settings: ScenarioSettings) -> list[IvClause]:
     """What rules add at this move: the scenario's own, else the configured one (D3)."""
     rules = custom.rules
-    if not rules and settings.crash_put_extra:
+    if not rules and settings.crash_put_extra and settings.default_iv_model != FLAT:  # it has no put wing
         rules = (Rule(True, -settings.crash_move, IvClause(Wing.PUTS, settings.crash_put_extra)),)
     return [rule.then for rule in rules if rule.holds(move)]
 

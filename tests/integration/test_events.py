@@ -222,6 +222,16 @@ async def test_a_yahoo_that_hangs_is_left_and_is_unknown():
     assert found == Unknown("Yahoo did not answer within 0.05 s")
 
 
+def test_of_a_range_the_first_day_ahead_counts_and_it_is_no_confirmed_day():
+    today = day_of(NOW)
+    days = [today - timedelta(days=1), today + timedelta(days=2)]
+    found = read_report("AVGO", YahooReport({DATES: days}, {"isEarningsDateEstimate": False}), NOW)
+    assert (day_of(found.at), found.confirmed) == (days[1], False)
+    gone = [today - timedelta(days=5), today + timedelta(days=2)]
+    found = read_report("AVGO", YahooReport({DATES: gone}, {"isEarningsDateEstimate": False}), NOW)
+    assert found.confirmed is False, "a range of which one day is left is a range"
+
+
 async def test_stocks_without_a_date_do_not_keep_yahoo_from_the_others():
     clock = Time()
     reporter = YahooReporter(lambda _: YahooReport({"Ex-Dividend Date": DAY}, {}), Turns(clock, clock.pause))
