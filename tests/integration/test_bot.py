@@ -165,7 +165,8 @@ async def test_a_what_if_that_is_a_name_is_that_scenario(tmp_path):
     ("line", "words"),
     [
         ("/whatif", "Say what happens"),
-        ("/whatif spy -7% putz", "No position on 'PUTZ'. Nearest: PUTS. Try: /whatif puts +30%"),
+        ("/whatif putz -7%", "No position on 'PUTZ'. Nearest: PUTS. Try: /whatif puts +30%"),
+        ("/whatif spy -7% putz", "I stopped at 'putz' after 'spy -7%': put a comma before putz"),
         ("/whatif spyy -7%", "No position on 'SPYY'. Nearest: SPY. Try: /whatif spy -10%"),
         ("/whatif spy -7", "I stopped at '-7' after 'spy'"),
         ("/whatif spy -7% <b>", "I stopped at '<'"),

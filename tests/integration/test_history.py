@@ -288,6 +288,7 @@ async def test_a_request_without_an_answer_is_called_off_and_tried_again(desk, a
     undo = answering(HISTORY, silent)
     async with desk.fetching(SPY):
         await until(lambda: [row.message_id for row in desk.gateway.received].count(CANCEL) == 3)
+        await until(lambda: desk.history._queue.open == 0)
         undo()
         desk.clock.jump(61.0)
         await desk.stored(3)
