@@ -98,12 +98,14 @@ class Desk:
 
     async def stored(self, count):
         """Wait until so many series are stored up to the last session; a look is had at each turn."""
-        for _ in range(400):
-            newest = await self.store.read(Store.newest_bars)
-            if sum(day == SESSION for day in newest.values()) == count:
-                return
-            self.history._settled.set()
-            await anyio.sleep(0.02)
+        newest = {}
+        with anyio.move_on_after(30.0):
+            while True:
+                newest = await self.store.read(Store.newest_bars)
+                if sum(day == SESSION for day in newest.values()) == count:
+                    return
+                self.history._settled.set()
+                await anyio.sleep(0.02)
         raise AssertionError(f"not {count} series are stored: {newest}")
 
 
