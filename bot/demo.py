@@ -13,7 +13,7 @@ from pydantic import SecretStr
 
 from bot.app import run_app
 from bot.config import Config, TelegramSettings
-from bot.events import KnownReporter
+from bot.earnings import KnownReporter
 from bot.player import USER_ID, Turn, play
 from bot.world import World, running_world
 from engine.settings import DatabaseSettings, IbkrSettings

@@ -6,18 +6,17 @@ dates and no ex-date says that none is announced. Yahoo announces dates without 
 
 import logging
 import math
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
-from typing import Any, Final
+from typing import Final
 
 import anyio
-from anyio import to_thread
 
-from bot.yahoo import Turns
+from bot.yahoo import NO_CALENDAR, Turns, Unknown, answer_of, said, ticker
 from engine.book import Book
 from engine.clock import Clock
-from engine.errors import MarketDataError, RiskbotError
+from engine.errors import RiskbotError
 from engine.model import Dividend, Kind, Snapshot
 from engine.store import AsyncStore, DividendSource, Store
 
@@ -42,13 +41,6 @@ class Announced:
     """What is announced; empty where it is known that nothing is."""
 
     dividends: tuple[Dividend, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Unknown:
-    """Nothing is known, and why, in one line."""
-
-    reason: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,21 +153,15 @@ class Dividends:
 
 async def announced(symbol: str, today: date, ask: Ask, within_s: float = WITHIN_S) -> Announced | Unknown:
     """What Yahoo knows of the dividends of `symbol` from `today` on. `ask` runs in a thread; never raises for its failures."""
-    try:
-        with anyio.fail_after(within_s):
-            answer = await to_thread.run_sync(ask, symbol, abandon_on_cancel=True)
-    except TimeoutError:
-        return Unknown(f"Yahoo did not answer within {within_s:g} s")
-    except Exception as error:  # noqa: BLE001 - whatever the library raises on its way through Yahoo's pages means unknown
-        return Unknown(" ".join(f"{type(error).__name__}: {error}".split()))
-    return read_answer(answer, today)
+    answer = await answer_of(ask, symbol, within_s)
+    return answer if isinstance(answer, Unknown) else read_answer(answer, today)
 
 
 def read_answer(answer: YahooAnswer, today: date) -> Announced | Unknown:
     """The answer as dividends from `today` on; Unknown where it is empty, malformed or without an amount."""
-    calendar = answer.calendar
-    if not isinstance(calendar, Mapping) or not any(calendar.values()):
-        return Unknown("Yahoo has no calendar of it")
+    calendar = said(answer.calendar)
+    if calendar is None:
+        return NO_CALENDAR
     ex_date = calendar.get(EX_DATE)
     if ex_date is None:
         return Announced(())
@@ -207,10 +193,6 @@ def ask_yahoo(symbol: str) -> YahooAnswer:
         MarketDataError: If the library is not installed.
         Exception: Whatever it raises itself.
     """
-    try:
-        import yfinance  # here, because it is slow to import and seldom needed
-    except ModuleNotFoundError as error:
-        raise MarketDataError("dividends from Yahoo need the Python package yfinance") from error
-    ticker: Any = yfinance.Ticker(symbol.replace(" ", "-"))  # type: ignore[no-untyped-call]
-    paid = ticker.get_dividends(period="1y")
-    return YahooAnswer(ticker.calendar, [(day.date(), float(amount)) for day, amount in paid.items()])
+    company = ticker(symbol, "dividends")
+    paid = company.get_dividends(period="1y")
+    return YahooAnswer(company.calendar, [(day.date(), float(amount)) for day, amount in paid.items()])

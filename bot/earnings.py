@@ -1,4 +1,5 @@
-"""When a company reports, as Yahoo says: the library's calendar has the day, its details the hour and whether it is an estimate.
+"""When a company reports: whoever is asked has an Event, or does not know. Yahoo's library has the day in its calendar, and the
+hour and whether it is an estimate in its details.
 
 The library answers a failure with an empty calendar. That, an error and a day that is past are all `Unknown`, never "reports
 nothing". Its days are of the machine's zone; where the details have the instant, the day is New York's.
@@ -10,11 +11,8 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any, Final, Protocol
 
-import anyio
-from anyio import to_thread
-
-from bot.yahoo import Turns
-from engine.calendar import NEW_YORK, day_of, new_york
+from bot.yahoo import NO_CALENDAR, Turns, Unknown, answer_of, said, ticker
+from engine.calendar import CLOSE, NEW_YORK, OPEN, day_of, new_york
 from engine.errors import MarketDataError
 from engine.model import Event, EventKind, Impact, Timing
 
@@ -23,16 +21,7 @@ FURTHEST_AHEAD: Final = timedelta(days=200)
 REQUESTS: Final = 3
 """The library's own, of one question: the calendar, and two pages of details."""
 DATES: Final = "Earnings Date"
-OPEN, CLOSE = time(9, 30), time(16, 0)
 SOURCE: Final = "yahoo"
-
-
-@dataclass(frozen=True, slots=True)
-class Unknown:
-    """Nothing is known, and why, in one line. `at_rest`: the source was not asked."""
-
-    reason: str
-    at_rest: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,34 +61,53 @@ class YahooReporter:
             await self._turns.take(REQUESTS)
         except MarketDataError as error:
             return Unknown(str(error), at_rest=True)
-        answer = await self._answer(symbol)
+        answer = await answer_of(self._ask, symbol, self._within_s)
         found = answer if isinstance(answer, Unknown) else read_report(symbol, answer, now)
-        if isinstance(answer, Unknown) or not _has_words(answer):
+        if isinstance(answer, Unknown) or said(answer.calendar) is None:
             self._turns.failed()
         else:  # a calendar without a date is an answer
             self._turns.succeeded()
         return found
 
-    async def _answer(self, symbol: str) -> YahooReport | Unknown:
-        try:
-            with anyio.fail_after(self._within_s):
-                return await to_thread.run_sync(self._ask, symbol, abandon_on_cancel=True)
-        except TimeoutError:
-            return Unknown(f"Yahoo did not answer within {self._within_s:g} s")
-        except Exception as error:  # noqa: BLE001 - whatever the library raises on its way through Yahoo's pages means unknown
-            return Unknown(" ".join(f"{type(error).__name__}: {error}".split()))
+
+class KnownReporter:
+    """Earnings that are known beforehand, by symbol: those of an embedded world."""
+
+    def __init__(self, source: str, reports: Mapping[str, datetime]) -> None:
+        self.source = source
+        self._reports = reports
+
+    async def next_report(self, symbol: str, now: datetime) -> Event | Unknown:
+        at = self._reports.get(symbol)
+        if at is None or at < now:
+            return Unknown(f"{self.source}: no report ahead")
+        before = at.astimezone(NEW_YORK).time() <= OPEN
+        timing = Timing.BEFORE_OPEN if before else Timing.AFTER_CLOSE
+        return _report(symbol, day_of(at), timing, confirmed=True, source=self.source, now=now)
 
 
-def _has_words(answer: YahooReport) -> bool:
-    """Whether Yahoo's calendar says anything; the library answers a failure with an empty one."""
-    return isinstance(answer.calendar, Mapping) and any(answer.calendar.values())
+def _report(
+    symbol: str, day: date, timing: Timing | None, *, confirmed: bool | None, source: str, now: datetime
+) -> Event:
+    """The report of a day, at the open or, after it or without an hour, at the close."""
+    at = new_york(day, OPEN if timing is Timing.BEFORE_OPEN else CLOSE)
+    return Event(
+        EventKind.EARNINGS,
+        at,
+        confirmed,
+        Impact.HIGH,
+        (symbol,),
+        timing=timing,
+        source=source,
+        fetched_at=now,
+    )
 
 
 def read_report(symbol: str, answer: YahooReport, now: datetime) -> Event | Unknown:
     """The answer as the next report from today on; Unknown where it is empty, malformed, past or too far."""
-    calendar = answer.calendar
-    if not isinstance(calendar, Mapping) or not _has_words(answer):
-        return Unknown("Yahoo has no calendar of it")
+    calendar = said(answer.calendar)
+    if calendar is None:
+        return NO_CALENDAR
     days = calendar.get(DATES)
     if not isinstance(days, list | tuple):
         return Unknown("Yahoo has no earnings date of it")
@@ -113,16 +121,8 @@ def read_report(symbol: str, answer: YahooReport, now: datetime) -> Event | Unkn
     day, timing = next((one for one in moments if one[0] >= today), moments[-1])
     if day < today:
         return Unknown(f"Yahoo's earnings date {day} is past")
-    return Event(
-        EventKind.EARNINGS,
-        new_york(day, OPEN if timing is Timing.BEFORE_OPEN else CLOSE),
-        _confirmed(details, several=len(named) > 1),
-        Impact.HIGH,
-        (symbol,),
-        timing=timing,
-        source=SOURCE,
-        fetched_at=now,
-    )
+    confirmed = _confirmed(details, several=len(named) > 1)
+    return _report(symbol, day, timing, confirmed=confirmed, source=SOURCE, now=now)
 
 
 def _moment(day: date, details: Mapping[str, Any]) -> tuple[date, Timing | None]:
@@ -158,15 +158,11 @@ def ask_yahoo(symbol: str) -> YahooReport:
         MarketDataError: If the library is not installed.
         Exception: Whatever it raises itself for the calendar.
     """
-    try:
-        import yfinance  # here, because it is slow to import and seldom needed
-    except ModuleNotFoundError as error:
-        raise MarketDataError("earnings dates from Yahoo need the Python package yfinance") from error
-    ticker: Any = yfinance.Ticker(symbol.replace(" ", "-"))  # type: ignore[no-untyped-call]
-    calendar = ticker.calendar
+    company = ticker(symbol, "earnings dates")
+    calendar = company.calendar
     if not calendar:
         return YahooReport(calendar, {})
     try:
-        return YahooReport(calendar, ticker.get_info())
+        return YahooReport(calendar, company.get_info())
     except Exception:  # noqa: BLE001 - without the details the day is still known
         return YahooReport(calendar, {})

@@ -13,8 +13,9 @@ from typing import Final
 import anyio
 from anyio import to_thread
 
-from bot.earnings import CLOSE, OPEN, Reporter, Unknown
+from bot.earnings import Reporter
 from bot.health import Health
+from bot.yahoo import Unknown
 from engine.book import Book
 from engine.calendar import (
     NEW_YORK,
@@ -24,10 +25,11 @@ from engine.calendar import (
     new_york,
     read_events,
     read_fed_meetings,
+    stocks_held,
 )
 from engine.clock import Clock
 from engine.errors import MarketDataError, RiskbotError, StoreError
-from engine.model import Event, EventKind, Impact, Kind, Snapshot, Timing
+from engine.model import Event, EventKind
 from engine.settings import DataSettings
 from engine.store import AsyncStore, Store
 
@@ -97,7 +99,8 @@ class Events:
         self._whole = self._whole or snapshot.complete
         if self._reporter is None or not snapshot.complete:
             return
-        for symbol in sorted(stocks_held(snapshot), key=lambda name: self._again_at.get(name, 0.0)):
+        held = stocks_held(snapshot.positions, snapshot.underlyings)
+        for symbol in sorted(held, key=lambda name: self._again_at.get(name, 0.0)):
             if self._again_at.get(symbol, 0.0) <= self._clock.monotonic():
                 await self._ask(symbol, self._reporter)
 
@@ -134,14 +137,6 @@ class Events:
         if self._reporter is not None:
             asked.add(self._reporter.source)
         self._book.set_events(tuple(one for one in stored if one.source in asked and one.at <= now + AHEAD))
-
-
-def stocks_held(snapshot: Snapshot) -> list[str]:
-    """The single stocks that are held or have options held, in order: those that report."""
-    held = {one.contract.underlying for one in snapshot.positions}
-    return sorted(
-        name for name in held & snapshot.underlyings.keys() if snapshot.underlyings[name].kind is Kind.STOCK
-    )
 
 
 def start_of_day(at: datetime) -> datetime:
@@ -218,27 +213,3 @@ async def events_for_once(settings: DataSettings, database: str, clock: Clock) -
         else:
             events += [one for one in stored if one.kind is EventKind.EARNINGS and one.source not in told]
     return tuple(sorted((one for one in events if one.at <= now + AHEAD), key=lambda one: one.at))
-
-
-class KnownReporter:
-    """Earnings that are known beforehand, by symbol: those of an embedded world."""
-
-    def __init__(self, source: str, reports: Mapping[str, datetime]) -> None:
-        self.source = source
-        self._reports = reports
-
-    async def next_report(self, symbol: str, now: datetime) -> Event | Unknown:
-        at = self._reports.get(symbol)
-        if at is None or at < now:
-            return Unknown(f"{self.source}: no report ahead")
-        before = at.astimezone(NEW_YORK).time() <= OPEN
-        return Event(
-            EventKind.EARNINGS,
-            new_york(day_of(at), OPEN if before else CLOSE),
-            True,
-            Impact.HIGH,
-            (symbol,),
-            timing=Timing.BEFORE_OPEN if before else Timing.AFTER_CLOSE,
-            source=self.source,
-            fetched_at=now,
-        )

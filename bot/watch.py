@@ -67,7 +67,7 @@ class Watch:
         """Judge the book as it is now, store it and tell what changed."""
         started = self._clock.monotonic()
         view = await self._desk.view(fresh=True)
-        blind = self._blind()
+        blind = self._desk.link_state.blind
         if blind is not None and self._desk.link_state.expected:
             log.info("no cycle in the hour of the broker's restart (%s)", blind)
             return
@@ -87,10 +87,6 @@ class Watch:
         health = self._context.health
         health.firing = tuple(one.subject for one in statuses if one.state is AlertState.FIRING)
         health.last_cycle_at, health.last_cycle_s = self._clock.now(), self._clock.monotonic() - started
-
-    def _blind(self) -> str | None:
-        """Why what is seen is not the present, None where it is."""
-        return self._desk.link_state.blind
 
     async def follow_link(self, hours: MarketHours) -> None:
         """Say once when the link has been blind for a while in or shortly before market hours, and once when it sees again.

@@ -7,7 +7,6 @@ from typing import Final
 
 import numpy as np
 
-from engine.calendar import one_word
 from engine.marks import MarkedBook, days_to_expiry, mark_book
 from engine.model import CLOSED_MODES, Floats, Snapshot
 from engine.results import Exposure, Matrix, PositionRisk, Quality, Remark, RiskReport, ScenarioResult
@@ -19,7 +18,6 @@ from engine.scenarios import (
     relevant_scenarios,
     risk_matrix,
     run_scenarios,
-    stocks_reporting,
 )
 from engine.settings import EngineSettings, MatrixSettings
 
@@ -71,15 +69,6 @@ def analyse_matrix(
 ) -> Matrix:
     """The risk matrix of the positions on one underlying, or of all, over another grid than the configured one if given."""
     return risk_matrix(mark_book(snapshot, settings), settings.scenarios, symbol, grid or settings.matrix)
-
-
-def reporting_symbols(snapshot: Snapshot, settings: EngineSettings) -> tuple[str, ...]:
-    """The single stocks held whose earnings lie within 30 days, by date; none when the calendar is switched off."""
-    if not (settings.scenarios.use_calendar and settings.scenarios.auto_detect_earnings):
-        return ()
-    return stocks_reporting(
-        one_word(snapshot.events), snapshot.positions, snapshot.underlyings, snapshot.as_of
-    )
 
 
 def _positions(book: MarkedBook, table: Floats) -> tuple[PositionRisk, ...]:

@@ -1,9 +1,11 @@
 """The calendar: when the market is open, what is coming, and what that means for the positions held."""
 
-from engine.calendar.coming import coming, earnings_unknown, one_word
+from engine.calendar.coming import coming, earnings_unknown, not_over, one_word, stocks_held
 from engine.calendar.days import (
+    CLOSE,
     INDEX_OPTIONS,
     NEW_YORK,
+    OPEN,
     STOCKS,
     TradingDay,
     day_of,
@@ -28,8 +30,10 @@ from engine.calendar.files import BadLine, Table, read_events, read_fed_meetings
 from engine.calendar.sessions import Session, Sessions
 
 __all__ = [
+    "CLOSE",
     "INDEX_OPTIONS",
     "NEW_YORK",
+    "OPEN",
     "SOON_SESSIONS",
     "STOCKS",
     "BadLine",
@@ -49,6 +53,7 @@ __all__ = [
     "last_trading_day",
     "monthly",
     "new_york",
+    "not_over",
     "one_word",
     "quarterly",
     "read_events",
@@ -56,6 +61,7 @@ __all__ = [
     "series_of",
     "session",
     "sessions_until",
+    "stocks_held",
     "stops_at",
     "trading_days",
     "volatility_monthly",

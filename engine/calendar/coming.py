@@ -4,13 +4,13 @@ Sources may speak of one thing twice: of a company's earnings the user's word co
 estimate, and the newer before the older.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Final
 
 from engine.calendar.days import OPEN, day_of, new_york
 from engine.calendar.expirations import series_of, stops_at
-from engine.model import MARKET, Event, EventKind, Impact, Kind, Snapshot
+from engine.model import MARKET, Event, EventKind, Impact, Kind, Position, Snapshot, Underlying
 
 ONE_REPORT: Final = timedelta(days=21)
 """Two dates of one company's earnings within this are two words on one report."""
@@ -32,7 +32,7 @@ def coming(snapshot: Snapshot, days: int, symbol: str | None = None) -> tuple[Ev
     found = (
         one
         for one in everything
-        if _not_over(one, snapshot.as_of) and day_of(one.at) <= last and _concerns(one, held, symbol)
+        if not_over(one, snapshot.as_of) and day_of(one.at) <= last and _concerns(one, held, symbol)
     )
     return tuple(sorted(found, key=lambda one: (one.at, one.kind, one.symbols, one.name)))
 
@@ -43,16 +43,16 @@ def earnings_unknown(snapshot: Snapshot) -> tuple[str, ...]:
     known = {
         symbol
         for one in snapshot.events
-        if one.kind is EventKind.EARNINGS and _not_over(one, snapshot.as_of)
+        if one.kind is EventKind.EARNINGS and not_over(one, snapshot.as_of)
         for symbol in one.symbols
     }
-    held = {one.contract.underlying for one in snapshot.positions}
-    stocks = {
-        name
-        for name in held
-        if name in snapshot.underlyings and snapshot.underlyings[name].kind is Kind.STOCK
-    }
-    return tuple(sorted(stocks - known))
+    return tuple(name for name in stocks_held(snapshot.positions, snapshot.underlyings) if name not in known)
+
+
+def stocks_held(positions: Iterable[Position], underlyings: Mapping[str, Underlying]) -> tuple[str, ...]:
+    """The single stocks that are held or have options held, in order: those that report."""
+    held = {position.contract.underlying for position in positions}
+    return tuple(sorted(name for name in held & underlyings.keys() if underlyings[name].kind is Kind.STOCK))
 
 
 def one_word(events: Iterable[Event]) -> tuple[Event, ...]:
@@ -77,8 +77,8 @@ def _same_report(one: Event, other: Event) -> bool:
     return near and other.kind is EventKind.EARNINGS and set(one.symbols) <= set(other.symbols)
 
 
-def _not_over(one: Event, as_of: datetime) -> bool:
-    """A report without an hour is not over before its day is."""
+def not_over(one: Event, as_of: datetime) -> bool:
+    """Whether an event is still to come; a report without an hour is not over before its day is."""
     if one.kind is EventKind.EARNINGS and one.timing is None:
         return day_of(one.at) >= day_of(as_of)
     return one.at >= as_of

@@ -63,9 +63,14 @@ def series_of(day: date, symbol: str) -> Series:
         return Series.MONTHLY
     if day.month in QUARTERS and day == quarterly(day.year, day.month):
         return Series.QUARTERLY
-    if day == on_or_before(day + timedelta(days=FRIDAY - day.weekday())):
+    if _ends_its_week(day):
         return Series.WEEKLY
     return Series.DAILY if symbol in DAILY else Series.WEEKLY
+
+
+def _ends_its_week(day: date) -> bool:
+    """Whether it is the Friday, or the session before where that Friday is a holiday."""
+    return day == on_or_before(day + timedelta(days=FRIDAY - day.weekday()))
 
 
 def expirations(symbol: str, first: date, last: date) -> Iterator[tuple[date, Series]]:
@@ -74,11 +79,10 @@ def expirations(symbol: str, first: date, last: date) -> Iterator[tuple[date, Se
     while day <= last:
         if is_trading_day(day):
             series = series_of(day, symbol)
-            friday = day == on_or_before(day + timedelta(days=FRIDAY - day.weekday()))
             if symbol in VOLATILITY:
                 if series is Series.MONTHLY or day.weekday() == FRIDAY - 2:
                     yield day, series
-            elif symbol in DAILY or series is Series.MONTHLY or friday:
+            elif symbol in DAILY or series is Series.MONTHLY or _ends_its_week(day):
                 yield day, series
         day += DAY
 

@@ -5,8 +5,8 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final
 
-from engine.calendar import NEW_YORK, day_of, one_word, sessions_until
-from engine.model import Event, EventKind, Kind, Position, Underlying
+from engine.calendar import NEW_YORK, day_of, not_over, one_word, sessions_until, stocks_held
+from engine.model import Event, EventKind, Position, Underlying
 from engine.scenarios.templates import Scenario, standard_set
 from engine.settings import ScenarioSettings
 
@@ -52,13 +52,12 @@ def stocks_reporting(
     as_of: datetime,
 ) -> tuple[str, ...]:
     """The single stocks held whose earnings lie within 30 days, by date."""
-    held = {position.contract.underlying for position in positions}
-    stocks = {name for name in held if name in underlyings and underlyings[name].kind is Kind.STOCK}
+    stocks = stocks_held(positions, underlyings)
     due = sorted(
         (event.at, symbol)
         for event in events
         if event.kind is EventKind.EARNINGS
-        and as_of <= _over(event, as_of)
+        and not_over(event, as_of)
         and day_of(event.at) <= day_of(as_of) + EARNINGS_AHEAD
         for symbol in event.symbols
         if symbol in stocks
@@ -77,8 +76,3 @@ def fed_note(events: Iterable[Event], as_of: datetime) -> str | None:
         return None
     when = "today" if count == 0 else "next session" if count == 1 else f"in {count} sessions"
     return f"FOMC {when}: {ahead[0].astimezone(NEW_YORK):%a %d %b %H:%M} New York"
-
-
-def _over(event: Event, as_of: datetime) -> datetime:
-    """Until when a report may still come: one without an hour, to the end of its day."""
-    return as_of if event.timing is None and day_of(event.at) == day_of(as_of) else event.at

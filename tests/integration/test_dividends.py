@@ -4,7 +4,7 @@ import logging
 import sys
 import threading
 import time
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 
 import pytest
 
@@ -16,16 +16,17 @@ from bot.dividends import (
     RETRY_S,
     Announced,
     Dividends,
-    Unknown,
     YahooAnswer,
     announced,
     ask_yahoo,
     read_answer,
 )
+from bot.yahoo import Unknown
 from engine.book import Book, Holding
 from engine.errors import MarketDataError
 from engine.model import Contract, Dividend, Kind
 from engine.store import AsyncStore, DividendSource, Store
+from tests.integration.stepped import Ended, Time
 
 pytestmark = pytest.mark.anyio
 
@@ -35,30 +36,6 @@ EX = date(2026, 12, 18)
 PAID = ((date(2026, 6, 18), 1.7), (date(2026, 9, 18), 1.9))
 KNOWN = YahooAnswer({EX_DATE: EX, "Earnings Date": []}, PAID)
 NONE_ANNOUNCED = YahooAnswer({"Earnings Date": [date(2027, 1, 28)]}, ())
-
-
-class Ended(Exception):
-    """The part has paused as often as the test wanted."""
-
-
-class Time:
-    """A clock, and the pauses that move it; after the last one the part ends."""
-
-    def __init__(self):
-        self.seconds = 0.0
-        self.left = 0
-
-    def now(self):
-        return NOW + timedelta(seconds=self.seconds)
-
-    def monotonic(self):
-        return self.seconds
-
-    async def pause(self, seconds):
-        self.seconds += seconds
-        self.left -= 1
-        if self.left <= 0:
-            raise Ended
 
 
 class Yahoo:
@@ -195,7 +172,7 @@ def test_the_library_is_asked_in_its_own_words(monkeypatch):
 
 
 async def test_yahoo_stands_in_after_the_grace_and_is_asked_once_a_day(store):
-    clock, book, yahoo = Time(), book_of("AAPL", "SPY"), Yahoo(AAPL=KNOWN, SPY=NONE_ANNOUNCED)
+    clock, book, yahoo = Time(NOW), book_of("AAPL", "SPY"), Yahoo(AAPL=KNOWN, SPY=NONE_ANNOUNCED)
     dividends = Dividends(book, store, clock, yahoo, clock.pause)
     await run(dividends, clock, GRACE_S)
     assert yahoo.asked == []
@@ -208,7 +185,7 @@ async def test_yahoo_stands_in_after_the_grace_and_is_asked_once_a_day(store):
 
 
 async def test_unknown_is_asked_again_each_hour_told_once_and_takes_nothing_away(store, caplog):
-    clock, book, yahoo = Time(), book_of("AAPL"), Yahoo(AAPL=KNOWN)
+    clock, book, yahoo = Time(NOW), book_of("AAPL"), Yahoo(AAPL=KNOWN)
     dividends = Dividends(book, store, clock, yahoo, clock.pause)
     await run(dividends, clock, 2 * GRACE_S)
     yahoo.answers["AAPL"] = YahooAnswer({}, ())
@@ -219,7 +196,7 @@ async def test_unknown_is_asked_again_each_hour_told_once_and_takes_nothing_away
 
 
 async def test_unknown_from_the_start_is_one_warning(store, caplog):
-    clock, book = Time(), book_of("AAPL")
+    clock, book = Time(NOW), book_of("AAPL")
     with caplog.at_level(logging.WARNING, "bot.dividends"):
         await run(
             Dividends(book, store, clock, Yahoo(AAPL=OSError("no route")), clock.pause), clock, 3 * RETRY_S
@@ -230,7 +207,7 @@ async def test_unknown_from_the_start_is_one_warning(store, caplog):
 
 
 async def test_what_the_broker_tells_is_stored_and_nobody_else_is_asked(store):
-    clock, book, yahoo = Time(), book_of("AAPL"), Yahoo()
+    clock, book, yahoo = Time(NOW), book_of("AAPL"), Yahoo()
     book.set_dividends("AAPL", (Dividend(EX, 2.0),))
     await run(Dividends(book, store, clock, yahoo, clock.pause), clock, 2 * KNOWN_FOR_S / 24)
     assert yahoo.asked == []
@@ -238,7 +215,7 @@ async def test_what_the_broker_tells_is_stored_and_nobody_else_is_asked(store):
 
 
 async def test_the_broker_s_word_replaces_yahoo_s(store):
-    clock, book = Time(), book_of("AAPL")
+    clock, book = Time(NOW), book_of("AAPL")
     dividends = Dividends(book, store, clock, Yahoo(AAPL=KNOWN), clock.pause)
     await run(dividends, clock, 2 * GRACE_S)
     book.set_dividends("AAPL", (Dividend(EX, 2.0),))
@@ -250,7 +227,7 @@ async def test_the_broker_s_word_replaces_yahoo_s(store):
 
 async def test_a_new_process_has_the_stored_ones_before_the_broker_speaks(store):
     await store.write(Store.put_dividends, "AAPL", [Dividend(EX, 2.0)], DividendSource.BROKER, NOW)
-    clock, book, yahoo = Time(), Book(), Yahoo()
+    clock, book, yahoo = Time(NOW), Book(), Yahoo()
     dividends = Dividends(book, store, clock, yahoo, clock.pause)
     await dividends.load()
     book.hold([Holding("AAPL", Contract("AAPL", Kind.STOCK, "AAPL"), 1.0, None, None)])
@@ -265,19 +242,19 @@ async def test_a_new_process_has_the_stored_ones_before_the_broker_speaks(store)
     book_of("SPX", kind=Kind.INDEX), book_of("SAP", currency="EUR"), Book(), book_of("ES", kind=Kind.FUTURE),
 ])  # fmt: skip
 async def test_only_stocks_and_etfs_in_dollars_are_asked_for(store, book):
-    clock, yahoo = Time(), Yahoo()
+    clock, yahoo = Time(NOW), Yahoo()
     await run(Dividends(book, store, clock, yahoo, clock.pause), clock, 3 * GRACE_S)
     assert yahoo.asked == []
 
 
 async def test_switched_off_nobody_is_asked(store):
-    clock, book = Time(), book_of("AAPL")
+    clock, book = Time(NOW), book_of("AAPL")
     await run(Dividends(book, store, clock, None, clock.pause), clock, 3 * GRACE_S)
     assert in_book(book, "AAPL") == ()
 
 
 async def test_while_the_account_is_incomplete_nobody_is_asked(store):
-    clock, book, yahoo = Time(), book_of("AAPL"), Yahoo(AAPL=KNOWN)
+    clock, book, yahoo = Time(NOW), book_of("AAPL"), Yahoo(AAPL=KNOWN)
     book.complete = False
     dividends = Dividends(book, store, clock, yahoo, clock.pause)
     await run(dividends, clock, 3 * GRACE_S)

@@ -6,46 +6,23 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
-from bot.earnings import DATES, Unknown, YahooReport, YahooReporter, read_report
-from bot.events import KNOWN_FOR_S, LOOK_EVERY_S, RETRY_S, Events, KnownReporter, events_for_once
+from bot.earnings import DATES, KnownReporter, YahooReport, YahooReporter, read_report
+from bot.events import KNOWN_FOR_S, LOOK_EVERY_S, RETRY_S, Events, events_for_once
 from bot.health import Health
-from bot.yahoo import EVERY_S, FAILURES_IN_A_ROW, REST_S, Turns
+from bot.yahoo import EVERY_S, FAILURES_IN_A_ROW, REST_S, Turns, Unknown
 from engine.book import Book, Holding
 from engine.calendar import NEW_YORK, day_of
 from engine.errors import MarketDataError
 from engine.model import Contract, EventKind, Kind, Timing
 from engine.settings import DataSettings
 from engine.store import AsyncStore, Store
+from tests.integration.stepped import Ended, Time
 
 pytestmark = pytest.mark.anyio
 
 NOW = datetime(2026, 11, 24, 15, 0, tzinfo=UTC)
 DAY = date(2026, 12, 10)
 FED = "date,time,press_conference,status\n"
-
-
-class Ended(Exception):
-    """The part has paused as often as the test wanted."""
-
-
-class Time:
-    """A clock, and the pauses that move it; after the last one the part ends."""
-
-    def __init__(self):
-        self.seconds = 0.0
-        self.left = 10**9
-
-    def now(self):
-        return NOW + timedelta(seconds=self.seconds)
-
-    def monotonic(self):
-        return self.seconds
-
-    async def pause(self, seconds):
-        self.seconds += seconds
-        self.left -= 1
-        if self.left <= 0:
-            raise Ended
 
 
 class Yahoo:
@@ -179,7 +156,7 @@ def test_an_empty_a_malformed_and_a_past_answer_are_unknown(given):
 
 
 async def test_requests_are_two_seconds_apart():
-    clock = Time()
+    clock = Time(NOW)
     turns = Turns(clock, clock.pause)
     at = []
     for requests in (1, 3, 1):
@@ -189,7 +166,7 @@ async def test_requests_are_two_seconds_apart():
 
 
 async def test_after_failures_in_a_row_nobody_is_let_through_for_an_hour_and_then_one_at_a_time():
-    clock = Time()
+    clock = Time(NOW)
     turns = Turns(clock, clock.pause)
     for _ in range(FAILURES_IN_A_ROW):
         await turns.take()
@@ -209,7 +186,7 @@ async def test_after_failures_in_a_row_nobody_is_let_through_for_an_hour_and_the
 
 
 async def test_a_yahoo_that_hangs_is_left_and_is_unknown():
-    clock = Time()
+    clock = Time(NOW)
     hanging = threading.Event()
 
     def hang(symbol):
@@ -233,7 +210,7 @@ def test_of_a_range_the_first_day_ahead_counts_and_it_is_no_confirmed_day():
 
 
 async def test_stocks_without_a_date_do_not_keep_yahoo_from_the_others():
-    clock = Time()
+    clock = Time(NOW)
     reporter = YahooReporter(lambda _: YahooReport({"Ex-Dividend Date": DAY}, {}), Turns(clock, clock.pause))
     for _ in range(12):
         found = await reporter.next_report("KO", NOW)
@@ -244,7 +221,7 @@ async def test_stocks_without_a_date_do_not_keep_yahoo_from_the_others():
 
 
 async def test_tables_rules_and_earnings_are_in_the_book_and_the_store(store, tables):
-    clock, book = Time(), book_of("AVGO")
+    clock, book = Time(NOW), book_of("AVGO")
     yahoo = Yahoo(clock, AVGO=answer(DAY, earningsTimestampStart=stamp("2026-12-10 16:15")))
     events = Events(
         book,
@@ -265,7 +242,7 @@ async def test_tables_rules_and_earnings_are_in_the_book_and_the_store(store, ta
 
 async def test_a_failure_leaves_the_old_row_with_its_age_and_is_told(store, tables, caplog):
     caplog.set_level(logging.INFO)
-    clock, book, health = Time(), book_of("AVGO"), Health(NOW)
+    clock, book, health = Time(NOW), book_of("AVGO"), Health(NOW)
     yahoo = Yahoo(clock, AVGO=answer(DAY))
     events = Events(
         book, store, clock, tables[0], health, YahooReporter(yahoo, Turns(clock, clock.pause)), clock.pause
@@ -285,7 +262,7 @@ async def test_a_failure_leaves_the_old_row_with_its_age_and_is_told(store, tabl
 
 
 async def test_a_symbol_is_asked_once_a_day_and_funds_never(store, tables):
-    clock = Time()
+    clock = Time(NOW)
     book = book_of("AVGO", "TSLA")
     book.hold([*book.holdings, Holding("SPY", Contract("SPY", Kind.ETF, "SPY"), 1.0, None, None)])
     book.set_underlying("SPY", Kind.ETF)
@@ -301,7 +278,7 @@ async def test_a_symbol_is_asked_once_a_day_and_funds_never(store, tables):
 
 
 async def test_nobody_is_asked_before_the_account_is_whole(store, tables):
-    clock, book = Time(), book_of("AVGO")
+    clock, book = Time(NOW), book_of("AVGO")
     book.complete = False
     yahoo = Yahoo(clock, AVGO=answer(DAY))
     events = Events(
@@ -318,7 +295,7 @@ async def test_nobody_is_asked_before_the_account_is_whole(store, tables):
 
 
 async def test_a_table_that_is_edited_is_read_again_and_its_bad_line_named(store, tables):
-    clock, book, health = Time(), book_of("AVGO"), Health(NOW)
+    clock, book, health = Time(NOW), book_of("AVGO"), Health(NOW)
     settings, meetings = tables
     events = Events(book, store, clock, settings, health, None, clock.pause)
     await events.load()
@@ -329,7 +306,7 @@ async def test_a_table_that_is_edited_is_read_again_and_its_bad_line_named(store
 
 
 async def test_a_table_that_is_gone_leaves_what_it_said(store, tables):
-    clock, book, health = Time(), book_of("AVGO"), Health(NOW)
+    clock, book, health = Time(NOW), book_of("AVGO"), Health(NOW)
     settings, meetings = tables
     events = Events(book, store, clock, settings, health, None, clock.pause)
     await events.load()
@@ -340,7 +317,7 @@ async def test_a_table_that_is_gone_leaves_what_it_said(store, tables):
 
 
 async def test_a_new_day_reads_everything_anew_and_drops_what_is_past(store, tables):
-    clock, book = Time(), book_of("AVGO")
+    clock, book = Time(NOW), book_of("AVGO")
     events = Events(book, store, clock, tables[0], Health(NOW), None, clock.pause)
     await events.load()
     before = {one.fetched_at for one in book.events}
@@ -351,14 +328,14 @@ async def test_a_new_day_reads_everything_anew_and_drops_what_is_past(store, tab
 
 
 async def test_a_table_whose_dates_are_all_past_is_said(store, tables):
-    clock, book, health = Time(), book_of("AVGO"), Health(NOW)
+    clock, book, health = Time(NOW), book_of("AVGO"), Health(NOW)
     tables[1].write_text(FED + "2025-12-10\n")
     await Events(book, store, clock, tables[0], health, None, clock.pause).load()
     assert health.calendar == ("fed.csv: its last date, 2025-12-10, is past",)
 
 
 async def test_what_a_switched_off_source_said_is_not_shown(store, tables):
-    clock = Time()
+    clock = Time(NOW)
     known = KnownReporter("embedded world", {"AVGO": datetime(2026, 12, 10, 21, 15, tzinfo=UTC)})
     first = book_of("AVGO")
     await run(Events(first, store, clock, tables[0], Health(NOW), known, clock.pause), clock)
@@ -369,7 +346,7 @@ async def test_what_a_switched_off_source_said_is_not_shown(store, tables):
 
 
 async def test_a_command_that_runs_once_has_the_tables_and_the_stored_earnings(tmp_path, tables):
-    clock = Time()
+    clock = Time(NOW)
     url = f"sqlite:///{tmp_path / 'bot.sqlite3'}"
     assert "FOMC" in [one.label for one in await events_for_once(tables[0], url, clock)]
     assert not (tmp_path / "bot.sqlite3").exists(), "it makes no database"

@@ -8,9 +8,11 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 
-from engine.analysis import analyse, analyse_matrix, reporting_symbols
+from engine.analysis import analyse, analyse_matrix
+from engine.calendar import one_word
 from engine.model import DataMode, Event, EventKind, Kind, Underlying
 from engine.reports.document import report_document, report_json
+from engine.scenarios import stocks_reporting
 from engine.settings import DataSettings, EngineSettings, ScenarioSettings
 from engine.snapshot_file import dump_snapshot, load_snapshot
 from tests.unit.books import AS_OF, MARKET, SETTINGS, books, holding, option, snapshot
@@ -27,6 +29,10 @@ MIXED = (
 def named(report, name):
     (result,) = [result for result in report.scenarios if result.name == name]
     return result
+
+
+def reporting(snap):
+    return stocks_reporting(one_word(snap.events), snap.positions, snap.underlyings, snap.as_of)
 
 
 @settings(max_examples=25, deadline=None)
@@ -206,12 +212,12 @@ def test_an_earnings_run_moves_its_symbol_alone_and_says_so():
 ])  # fmt: skip
 def test_other_events_give_no_runs(event):
     snap = snapshot([holding("AAA"), holding("SPY")], events=(event,))
-    assert reporting_symbols(snap, SETTINGS) == ()
+    assert reporting(snap) == ()
 
 
 def test_a_symbol_that_reports_twice_has_one_set_of_runs():
     snap = snapshot([holding("AAA")], events=(earnings("AAA", 3), earnings("AAA", 4)))
-    assert reporting_symbols(snap, SETTINGS) == ("AAA",)
+    assert reporting(snap) == ("AAA",)
 
 
 @pytest.mark.parametrize("key", ["use_calendar", "auto_detect_earnings"])
