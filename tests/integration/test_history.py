@@ -60,7 +60,7 @@ class Desk:
         self.gateway, self.clock, self.store = gateway, clock, store
         self.book = Book()
         self.archive = StoredHistory(self.book, store, clock, "NYSE")
-        self.history = History(self.book, self.archive, clock, timeout_s=0.3)
+        self.history = History(self.book, self.archive, clock)
 
     @property
     def asked(self):
@@ -76,7 +76,7 @@ class Desk:
         self.gateway.received.clear()
         self.book = Book()
         self.archive = StoredHistory(self.book, self.store, self.clock, "NYSE")
-        self.history = History(self.book, self.archive, self.clock, timeout_s=0.3)
+        self.history = History(self.book, self.archive, self.clock)
 
     @asynccontextmanager
     async def login(self, client_id=1):
@@ -171,7 +171,7 @@ async def test_two_years_of_each_series_are_stored_and_in_the_book(desk):
 @pytest.mark.parametrize("reference", ["SPY", "SPX"])
 async def test_betas_have_their_reference_though_it_is_not_held(desk, reference):
     also = refer_to(desk.book, reference)
-    desk.history = History(desk.book, desk.archive, desk.clock, also=also, timeout_s=0.3)
+    desk.history = History(desk.book, desk.archive, desk.clock, also=also)
     async with desk.fetching(AAPL):
         await desk.stored(2 * len(ALL))
     snapshot = desk.book.freeze(START)
@@ -288,17 +288,18 @@ async def test_after_a_pacing_violation_the_queue_waits_ten_minutes_and_recovers
 
 async def test_a_request_without_an_answer_is_called_off_and_tried_again(desk, answering):
     undo = answering(HISTORY, silent)
+    desk.history._timeout_s = 0.3
     async with desk.fetching(SPY):
         await until(lambda: [row.message_id for row in desk.gateway.received].count(CANCEL) == 3)
         await until(lambda: desk.history._queue.open == 0)
         undo()
+        desk.history._timeout_s = 60.0
         desk.clock.jump(61.0)
         await desk.stored(3)
 
 
 async def test_a_lost_socket_ends_the_run_and_the_next_login_goes_on(desk, answering):
     undo = answering(HISTORY, silent)
-    desk.history = History(desk.book, desk.archive, desk.clock)
     async with desk.login() as client:
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(desk.history.run, client, lambda: {"SPY": SPY})

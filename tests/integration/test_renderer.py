@@ -112,7 +112,7 @@ async def test_a_worker_that_was_killed_is_replaced():
     async with Renderer() as renderer:
         pid = await renderer.draw(os.getpid)
         os.kill(pid, signal.SIGKILL)
-        await until(lambda: pid not in children())
+        await until(lambda: renderer._worker.process.returncode is not None)
         assert (await heat(renderer))[:4] == b"\x89PNG"
 
 
