@@ -114,7 +114,10 @@ class Choice:
         Args:
             held: (NODES k, m), the values of `after` in `held`.
         """
-        lead, doubt, bend = self._lead(held)
+        return self._better(*self._lead(held))
+
+    def _better(self, lead: Floats, doubt: Floats, bend: Floats) -> Floats:
+        """(k, m): the value now, of H - J as `_lead` has it."""
         x, _ = _crossing(lead, doubt, bend)
         exercise = self._exercise()
         hold = exercise + lead
@@ -124,25 +127,22 @@ class Choice:
         most = np.where(self.early, ceiling(c, self.spot), european_ceiling(c, self.spot))
         return np.minimum(np.where(self.early, np.maximum(chosen, floor), hold), most)
 
-    def greeks(self, held: Floats, g: Floats) -> Floats:
+    def greeks(self, g: Floats) -> Floats:
         """(9, k, m): price and Greeks now, in the order of GreekColumns, per year and per 1.00.
 
         Args:
-            held: as for prices. g: (9, NODES k, m), the Greeks of `after` in `held`, per year and per 1.00.
+            g: (9, NODES k, m), price and Greeks of `after` in `held`, in that order and those units.
         """
         c, spot, sigma, t = self.before, self.spot, self.sigma, self.time
-        price = self.prices(held)
-        lead, doubt, bend = self._lead(held)
+        lead, doubt, bend = self._lead(g[0])
+        price = self._better(lead, doubt, bend)
         x, steepness = _crossing(lead, doubt, bend)
         of_hold = self._slopes_of_hold(lead + self._exercise(), g)
         of_exercise = self._slopes_of_exercise()
         s, ss, v, r, sv, vv, st = of_hold - of_exercise  # of H - J by spot, sigma, rate and time
         per_spot, per_sigma = (1.0 / np.where(at > 0.0, at, np.inf) for at in (spot, sigma))
-        ds, dv, dt = (
-            doubt * per_spot,
-            doubt * per_sigma,
-            -doubt / (2.0 * np.fmax(t, LEAST_TIME * c.tau)),
-        )  # of the doubt
+        ds, dv = doubt * per_spot, doubt * per_sigma  # of the doubt by spot, sigma and time
+        dt = -doubt / (2.0 * np.fmax(t, LEAST_TIME * c.tau))
         by_lead, by_doubt = ndtr(x), density(x)
         curve = by_doubt / steepness
 

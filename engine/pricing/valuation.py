@@ -146,7 +146,7 @@ def _greeks(contracts: Contracts, shocks: Shocks, choices: int = CHOICES) -> Flo
         if (choice := asked.choice) is not None:
             after = _greeks(choice.after, choice.held, choices - 1) / UNITS[:, None, None]
             shock, column = asked.cells_before_dividends
-            out[:, shock, column] = choice.greeks(after[0], after)
+            out[:, shock, column] = choice.greeks(after)
         shock, column = np.ix_(asked.shocks, asked.closed_columns)
         out[:, shock, column] = asked.closed_form()
         rows, columns = asked.rows()
@@ -197,9 +197,7 @@ class _Horizon:
             c, early, columns = c.take(~due), early[~due], columns[~due]
         self.contracts, self.early, self.on_forward = c, early, _on_forward(c)
         self.columns, self.shocks, self._all = columns, which, shocks
-        self._tabled = np.where(
-            self.early, ~american.never_early(self.contracts), american.pays_dividends(self.contracts)
-        )
+        self._tabled = _tabled(c, early)
         self.closed_columns = columns[~self._tabled]
 
     def closed_form(self) -> Floats:
