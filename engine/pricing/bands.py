@@ -43,11 +43,14 @@ RATE_DIGITS: Final = 6
 LARGE_DEVIATION: Final = 1.6
 LARGE_DIVIDEND: Final = 0.04
 LATE: Final = 0.07
-LARGE_CARRY: Final = 0.03
-"""Where the lattice gets half the spacing: in a band that reaches higher than the first, with a dividend over the second as a
-share of the strike, with one within the third as a share of the life of its end where only expiry can follow (the payoff has
-hardly smoothed out there), and where rate or yield times the life of what may be exercised any day is over the fourth (the
-value's curvature breaks off at the exercise boundary, by that much)."""
+FINEST: Final = 2.0
+"""The lattice's cells are so many times smaller: in a band that reaches higher than the first, with a dividend over the
+second as a share of the strike, or with one within the third as a share of the life of its end where only expiry can follow
+(the payoff has hardly smoothed out there)."""
+FINER: Final = ((0.03, 1.5), (0.06, FINEST))
+"""The same where rate or yield times the life of what may be exercised any day is over the first of each pair: by that much
+the value's curvature breaks off at the exercise boundary. The square of each second is a 24th of a whole number, so that the
+steps are one and can be quartered."""
 
 
 def rows_of(
@@ -67,13 +70,17 @@ def rows_of(
     parts, contracts = [], []
     for band, served in _ladder(middle, lowest, highest, tabled):
         index = np.flatnonzero(served)
-        parts.append(
-            _rows(c.take(index), early[index], times[index], amounts[index], band.take(index), tabled[index])
-        )
+        if len(index) == len(c):
+            parts.append(_rows(c, early, times, amounts, band, tabled))
+        else:
+            some = c.take(index), early[index], times[index], amounts[index], band.take(index), tabled[index]
+            parts.append(_rows(*some))
         contracts.append(index)
-    rows = Rows(*(np.concatenate(columns) for columns in zip(*parts, strict=True)))
-    fits = rows.nodes >= 0
-    return rows.take(fits), np.concatenate(contracts)[fits]
+    rows = parts[0]
+    if len(parts) > 1:
+        rows = Rows(*(np.concatenate(columns) for columns in zip(*parts, strict=True)))
+    contract, fits = np.concatenate(contracts), rows.nodes >= 0
+    return (rows, contract) if fits.all() else (rows.take(fits), contract[fits])
 
 
 def base_middle(c: Contracts) -> Floats:
@@ -165,12 +172,13 @@ def _rows(
         c.is_call, (c.dividend_yield <= 0.0) & (carry >= 0.0), (c.rate <= 0.0) & (carry <= 0.0)
     )
     costs = np.maximum(np.abs(c.rate), np.abs(c.dividend_yield)) * c.tau
-    curved = any_day & (costs > LARGE_CARRY)
-    hard = curved | (amounts > LARGE_DIVIDEND).any(axis=1) | late | (band.middle * WIDTH > LARGE_DEVIATION)
-    spacing = np.where(hard, SPACING / 2.0, SPACING)
-    nodes = np.where(
-        cells <= MOST_CELLS, np.minimum(cells, MOST_CELLS) * np.rint(SPACING / spacing) + 1.0, -1.0
-    )
+    hard = (amounts > LARGE_DIVIDEND).any(axis=1) | late | (band.middle * WIDTH > LARGE_DEVIATION)
+    finer = np.ones(len(c))
+    for least, factor in FINER:
+        finer[any_day & (costs > least)] = factor
+    finer[hard] = FINEST
+    spacing = SPACING / finer
+    nodes = np.where(cells <= MOST_CELLS, np.ceil(np.minimum(cells, MOST_CELLS) * finer) + 1.0, -1.0)
     untabled = used.any(axis=1) & (band.middle * WIDTH > STABLE)
     untabled |= any_day & (costs > MOST_CARRY)
     untabled |= early & c.is_call & (amounts > LARGE_JUMP * band.middle[:, None]).any(axis=1)

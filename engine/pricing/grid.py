@@ -75,3 +75,8 @@ class Rows(NamedTuple):
         """The rows at the index, in its order."""
         columns: Any = (column[index] for column in self)
         return Rows(*columns)
+
+    def part(self, begins: int, ends: int) -> "Rows":
+        """The rows begins … ends - 1, as views."""
+        columns: Any = (column[begins:ends] for column in self)
+        return Rows(*columns)

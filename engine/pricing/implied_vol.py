@@ -44,11 +44,14 @@ MOST_DEVIATION = 40.0  # of sigma sqrt(tau); N(-20) is below what a double next 
 SMALLEST_DEVIATION = 1e-4
 """Of sigma sqrt(tau), that is searched for without a table."""
 
-REACHES = 0.25, 0.02, 1e-3
+REACHES = 0.25, 0.02
 """Of the logarithm of sigma, one search inside the other: the European's is mostly so near."""
 
-POLISH = 3
-"""Steps of Newton's method behind them."""
+POLISH, POLISHED = 4, 1e-9
+"""Steps of Newton's method behind them at most, and the step of the logarithm of sigma that ends them."""
+
+GUESSED = 1e-3
+"""A European's volatility that another search starts from may be off by this share."""
 
 Answer = tuple[Floats, IntArray]
 ValueAt = Callable[[Contracts, Floats], Floats]
@@ -65,12 +68,13 @@ class _Normalised:
     rounding: Floats
 
 
-def european(c: Contracts, prices: Floats) -> Answer:
+def european(c: Contracts, prices: Floats, to: float = 1e-15) -> Answer:
     """sigma and reason of European options without cash dividends.
 
     Args:
         c: n options with finite inputs; the yield as carried (a forward's is its rate). Its sigma is not looked at.
         prices: (n,).
+        to: the search ends when its step is this share of sigma or less.
     """
     life = np.maximum(c.tau, 0.0)
     spot_pv, strike_pv = c.spot * np.exp(-c.dividend_yield * life), c.strike * np.exp(-c.rate * life)
@@ -102,7 +106,7 @@ def european(c: Contracts, prices: Floats) -> Answer:
     sigma = np.full(len(c), np.nan)
     if len(rows):
         some = _Normalised(x[rows], problem.target[rows], problem.most[rows], rounding[rows])
-        s = _solve(some)
+        s = _solve(some, to)
         blurred = some.rounding > IDENTIFIED * s * _vega(some.x, s)
         high = some.target > 0.5 * some.most
         sigma[rows] = np.where(blurred, np.nan, s / np.sqrt(c.tau[rows]))
@@ -213,7 +217,10 @@ def _searched(c: Contracts, prices: Floats, value_at: ValueAt) -> Floats:
     for _ in range(POLISH):  # the tables are smooth in pieces, and a polynomial may lie across two
         near = replace(c, sigma=np.exp(log_sigma))
         step = (prices - value_at(near, near.sigma[None, :])[0]) / slope
-        log_sigma = np.where(inside & (np.abs(step) <= REACHES[-1]), log_sigma + step, log_sigma)
+        inside &= np.abs(step) <= REACHES[-1]
+        log_sigma = np.where(inside, log_sigma + step, log_sigma)
+        if (np.abs(step[inside]) <= POLISHED).all():
+            break
     sigma, rest = np.where(inside, np.exp(log_sigma), np.nan), np.flatnonzero(~inside)
     if len(rest):
 
@@ -239,8 +246,8 @@ def _through(x: Floats, y: Floats, at: Floats) -> Floats:
     return out
 
 
-def _solve(p: _Normalised) -> Floats:
-    """The s of b(x, s) = target, inside (0, most)."""
+def _solve(p: _Normalised, to: float) -> Floats:
+    """The s of b(x, s) = target, inside (0, most), found by steps of the share `to` of it at last."""
     inflection = np.sqrt(-2.0 * p.x)
     high = p.target > 0.5 * p.most
     goal = np.log(np.where(high, p.most - p.target, p.target))
@@ -255,7 +262,7 @@ def _solve(p: _Normalised) -> Floats:
         newton = s - miss / slope
         inside = (newton > low) & (newton < top)
         following = np.where(inside, newton, 0.5 * (low + top))
-        done = (np.abs(following - s) <= 1e-15 * s) | (miss == 0.0)
+        done = (np.abs(following - s) <= to * s) | (miss == 0.0)
         s = np.where(miss == 0.0, s, following)
         if done.all():
             break
@@ -290,5 +297,5 @@ def _european_guess(c: Contracts, prices: Floats) -> Floats:
     """The volatility if the option were European and its dividends already off the spot; 0.3 where there is none."""
     worth = present_value(c.dividend_times, c.dividend_amounts, c.tau, c.rate)
     escrowed = replace(c, spot=np.maximum(c.spot - worth, 0.1 * c.spot))
-    sigma, _ = european(escrowed, prices)
+    sigma, _ = european(escrowed, prices, GUESSED)
     return np.where(np.isnan(sigma), 0.3, sigma)

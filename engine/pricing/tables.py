@@ -82,7 +82,7 @@ class Tables:
             n = len(rows.sign)
             both: Any = (np.concatenate(pair) for pair in zip(rows, moved, strict=True))
             placed = self._placed(Rows(*both))
-            here, there = placed.take(np.arange(n)), placed.take(np.arange(n, 2 * n))
+            here, there = placed.part(0, n), placed.part(n, 2 * n)
             kernels, rest = backend.kernels(), (columns, shocks, spots, sigmas, self._numbers)
 
             def run(rows: Rows, begins: int, ends: int) -> None:
@@ -109,7 +109,7 @@ class Tables:
     def _placed(self, rows: Rows) -> Rows:
         """The rows with the offsets of their tables; those that are missing are made."""
         tabled = np.flatnonzero(rows.nodes > 0)
-        wanted = rounded(rows.take(tabled))
+        wanted = rounded(rows if len(tabled) == len(rows.nodes) else rows.take(tabled))
         keys, sizes = keys_of(wanted), (LANES * (wanted.nodes + 1)).tolist()
         missing = [i for i, key in enumerate(keys) if key not in self._offsets]
         if missing and self._used + sum(sizes[i] for i in missing) > len(self._numbers):

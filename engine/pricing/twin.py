@@ -24,6 +24,7 @@ from engine.pricing.grid import (
     QUARTER,
     SIGMA_BUMP,
     SMOOTH,
+    SPACING,
     TO_COEFFICIENTS,
     WIDEST_BUMP,
     Rows,
@@ -125,8 +126,8 @@ def _spots(option: _Option, deviations: Floats, z: Floats) -> Floats:
 
 
 def _residuals(option: _Option, deviations: Floats, z: Floats, steps: int) -> Floats:
-    """What the lattice adds to the closed form: two grids half a cell apart, against a quarter of the steps; to the bit what
-    exercise adds where that is due."""
+    """What the lattice adds to the closed form: two grids half a cell apart, but for large cells and exercise before dividends
+    only; against a quarter of the steps where exercise may be due any day; to the bit what exercise adds where that is due."""
 
     def residual(at: Floats, steps: int, split: int) -> Floats:
         closed = option.closed(_spots(option, deviations, at), deviations)
@@ -136,8 +137,8 @@ def _residuals(option: _Option, deviations: Floats, z: Floats, steps: int) -> Fl
     spots = _spots(option, deviations, z)
     exercised = option.exercised(spots) - option.closed(spots, deviations)
     due = option.early & (fine - exercised <= DUE)
-    between = _halfway(residual(0.5 * (z[1:] + z[:-1]), steps, QUARTER))
-    fine[1:-1] = 0.5 * (fine[1:-1] + between)
+    if option.at_every_step or math.sqrt(3.0 / steps) < 0.99 * SPACING:
+        fine[1:-1] = 0.5 * (fine[1:-1] + _halfway(residual(0.5 * (z[1:] + z[:-1]), steps, QUARTER)))
     if not option.at_every_step:
         return np.where(due, exercised, fine)
     coarse = np.empty_like(fine)

@@ -81,6 +81,14 @@ def test_a_vanishing_dividend_gives_the_closed_form() -> None:
     np.testing.assert_allclose(price(option([(0.2, 1e-9)])), price(option([])), rtol=0, atol=2e-4)
 
 
+@pytest.mark.parametrize("times", [(1e-145,), (1e-145, 1e-7), (1e-300, 1e-145), (0.5 - 1e-12,)])
+def test_dividends_of_nothing_however_close_together_give_the_price_without(times: tuple[float, ...]) -> None:
+    nothing = [(time, 5e-324) for time in times]
+    np.testing.assert_allclose(
+        price(option(nothing, Model.AMERICAN)), price(option([], Model.AMERICAN)), rtol=0, atol=5e-4
+    )
+
+
 def test_a_dividend_due_at_once_is_a_lower_spot() -> None:
     np.testing.assert_allclose(price(option([(1e-7, 3.0)])), price(option([], spot=97.0)), rtol=0, atol=1e-3)
 

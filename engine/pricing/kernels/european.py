@@ -5,7 +5,7 @@ import numpy as np
 from engine.pricing.black_scholes import DETERMINISTIC
 from engine.pricing.kernels.jit import kernel
 from engine.pricing.kernels.lookup import black_scholes
-from engine.pricing.kernels.maths import density, exp, log, normal
+from engine.pricing.kernels.maths import density, exp, legs, log
 
 
 @kernel
@@ -36,7 +36,8 @@ def european(sign, spot, strike, sigma, tau, rate, yield_, on_forward, begins, e
         d2 = (log(x / strikes[i]) + (r - q) * t) / wide - 0.5 * wide
         d1 = d2 + wide
         bell = spot_carry * density(d1)
-        share, chance = spot_carry * s[i] * normal(s[i] * d1), s[i] * normal(s[i] * d2)
+        spot_leg, strike_leg = legs(s[i], spot_pv, strike_pv, d1, d2)
+        share = s[i] * spot_leg / x
         value = black_scholes(s[i], spot_pv, strike_pv, d1, d2)
         known = 0.0 if x > 0.0 and strikes[i] > 0.0 and wide >= DETERMINISTIC else np.nan
         curve = bell / (x * wide)
@@ -46,7 +47,7 @@ def european(sign, spot, strike, sigma, tau, rate, yield_, on_forward, begins, e
         gamma[i] = curve + known
         vega[i] = slope + known
         theta[i] = r * value - (r - q) * x * share - 0.5 * v * v * x * x * curve + known
-        rho[i] = t * (strike_pv * chance * (1.0 - forward[i]) - value * forward[i]) + known
+        rho[i] = t * (s[i] * strike_leg * (1.0 - forward[i]) - value * forward[i]) + known
         vanna[i] = known - bell * d2 / v
         volga[i] = slope * d1 * d2 / v + known
         charm[i] = share * q - bell * ((r - q) / wide - 0.5 * d2 / t) + known

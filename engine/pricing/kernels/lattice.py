@@ -16,9 +16,10 @@ import numpy as np
 
 from engine.pricing.grid import LANES, LEAST_SPOT
 from engine.pricing.kernels.jit import inlined, kernel
-from engine.pricing.kernels.maths import exp, log, normal
+from engine.pricing.kernels.maths import SHIFT, SHIFT_BITS, exp, legs, log
 
 CERTAIN = 9.0  # standard deviations beyond which the last step has no doubt
+FARTHEST = 37.0  # standard deviations beyond which a double has none
 ROWS = 8  # of scratch
 EDGES = 2 * LANES  # of a row of scratch: the rows of nodes before the first and after the last
 
@@ -38,6 +39,13 @@ def six_points(f):
         -outer * low * inner * (1.0 / 24.0),
         far_low * low * inner * far_high * (1.0 / 120.0),
     )
+
+
+@inlined
+def node_of(place, last):
+    """The node before a place among the nodes 0 … last, held in 2 … last - 3 for six_points, and the distance from it."""
+    shifted = min(max(place - 0.5, 2.0), last - 3.0) + SHIFT  # to the nearest number, as bits
+    return np.float64(shifted).view(np.int64) - SHIFT_BITS, place - (shifted - SHIFT)
 
 
 @kernel
@@ -174,6 +182,7 @@ def solve_grid(
                 other,
                 paid,
                 growth,
+                scratch,
                 low_end,
                 high_end,
                 early,
@@ -197,6 +206,7 @@ def solve_grid(
                 paid,
                 scratch[4, :size],
                 scratch[5, :size],
+                scratch[6, :size],
                 before / (before - cash),
                 sign * cash * math.exp(-rate * begins),
                 sign,
@@ -249,8 +259,8 @@ def _european(sign, dt, rate, yield_, discount, spots, widths, out):
         spot = max(sign * spots[i], LEAST_SPOT)
         d2 = log(spot * forward) / widths[i] - 0.5 * widths[i]
         d1 = d2 + widths[i]
-        value = spot_later * sign * spot * normal(sign * d1) - strike_later * normal(sign * d2)
-        out[i] = value + short * spot_later * (spot + spots[i])
+        spot_leg, strike_leg = legs(sign, spot_later * spot, abs(strike_later), d1, d2)
+        out[i] = sign * (spot_leg - strike_leg) + short * spot_later * (spot + spots[i])
 
 
 @kernel
@@ -304,42 +314,50 @@ def _sweep(below, here, above, paid, growth, out, early, probability, stay, stri
 
 
 @kernel
-def _pay(held, out, paid, fallen, place, ratio, cash, sign, deviations, spacing):
+def _pay(held, out, paid, fallen, place, inverses, ratio, cash, sign, deviations, spacing):
     """From the values just after a dividend, held, those just before, out; `paid` becomes the spots with it.
 
     The nodes keep their distance from the centre, so the spots before are `ratio` times those after. `cash` is discounted
-    and signed like the spots. fallen, place: scratch.
+    and signed like the spots. fallen, place, inverses: scratch.
     """
     size = paid.size
     last = size // LANES - 1
+    lowest, inverse = np.empty(LANES), np.empty(LANES)
+    for lane in range(LANES):
+        lowest[lane] = math.log(sign * paid[lane])
+        inverse[lane] = 1.0 / (deviations[lane] * spacing)
+    _fill(out, lowest)
+    _fill(inverses, inverse)
     for i in range(size):
         fallen[i] = paid[i] * ratio - cash
-        place[i] = log(max(sign * fallen[i], LEAST_SPOT))
+        place[i] = (log(max(sign * fallen[i], LEAST_SPOT)) - out[i]) * inverses[i]
+    for i in range(size):
+        node, distance = node_of(place[i], last)
+        w = six_points(distance)
+        k = LANES * (node - 2) + i % LANES
+        out[i] = (
+            w[0] * held[k]
+            + w[1] * held[k + LANES]
+            + w[2] * held[k + 2 * LANES]
+            + w[3] * held[k + 3 * LANES]
+            + w[4] * held[k + 4 * LANES]
+            + w[5] * held[k + 5 * LANES]
+        )
     for lane in range(LANES):
-        inverse = 1.0 / (deviations[lane] * spacing)
-        lowest = math.log(sign * paid[lane])
-        for j in range(last + 1):
-            i = LANES * j + lane
-            at = (place[i] - lowest) * inverse
-            if at < 0.0 or at > last:
-                edge = lane if at < 0.0 else LANES * last + lane
-                inner = edge + LANES if at < 0.0 else edge - LANES
-                slope = (held[edge] - held[inner]) / (paid[edge] - paid[inner])
-                out[i] = held[edge] + slope * (fallen[i] - paid[edge])
-            else:
-                node = min(max(int(at), 2), last - 3)
-                w = six_points(at - node)
-                k = LANES * (node - 2) + lane
-                out[i] = (
-                    w[0] * held[k]
-                    + w[1] * held[k + LANES]
-                    + w[2] * held[k + 2 * LANES]
-                    + w[3] * held[k + 3 * LANES]
-                    + w[4] * held[k + 4 * LANES]
-                    + w[5] * held[k + 5 * LANES]
-                )
+        _go_on(held, out, paid, fallen, place, lane, LANES, last)
+        _go_on(held, out, paid, fallen, place, size - LANES + lane, -LANES, last)
     for i in range(size):
         paid[i] *= ratio
+
+
+@inlined
+def _go_on(held, out, paid, fallen, place, edge, inwards, last):
+    """Values linear in the spot at the places beyond the nodes, from the node `edge` on."""
+    slope = (held[edge] - held[edge + inwards]) / (paid[edge] - paid[edge + inwards])
+    i = edge
+    while 0 <= i < out.size and not 0.0 <= place[i] <= last:
+        out[i] = held[edge] + slope * (fallen[i] - paid[edge])
+        i += inwards
 
 
 @kernel
@@ -363,7 +381,20 @@ def _exercise_at_a_corner(held, paid, strike, lead, corners, turns):
 
 @kernel
 def _step_from_a_corner(
-    held, other, paid, growth, low_end, high_end, early, probability, strike, corners, turns, widths, drift
+    held,
+    other,
+    paid,
+    growth,
+    scratch,
+    low_end,
+    high_end,
+    early,
+    probability,
+    strike,
+    corners,
+    turns,
+    widths,
+    drift,
 ):
     """One step back, in place, where the values have corners: the corner's part by Black and Scholes, the rest on the nodes.
 
@@ -372,26 +403,23 @@ def _step_from_a_corner(
     """
     size = paid.size
     values = held[LANES : size + LANES]
+    corner_of, turn_of, width_of = scratch[4, :size], scratch[5, :size], scratch[6, :size]
     for lane in range(LANES):
-        up = 1.0 if turns[lane] > 0.0 else -1.0
-        for i in range(lane, size, LANES):
-            values[i] -= abs(turns[lane]) * max(up * (paid[i] - corners[lane]), 0.0)
+        if turns[lane] == 0.0:
+            corners[lane] = strike
+    _fill(corner_of, corners)
+    _fill(turn_of, turns)
+    _fill(width_of, widths)
+    for i in range(size):
+        values[i] -= max(turn_of[i] * (paid[i] - corner_of[i]), 0.0)
     _roll_back(held, other, paid, growth, low_end, high_end, False, probability, strike, 1.0, 1)
-    for lane in range(LANES):
-        turn, corner, width = abs(turns[lane]), corners[lane], widths[lane]
-        up = 1.0 if turns[lane] > 0.0 else -1.0
-        if turn == 0.0:
-            continue
-        for i in range(lane, size, LANES):
-            later = paid[i] / drift
-            at = math.log(later / corner) / width
-            if abs(at) > CERTAIN:
-                values[i] += turn * max(up * (later - corner), 0.0)
-            else:
-                side = up if corner > 0.0 else -up
-                d2 = at - 0.5 * width
-                chance, share = normal(side * d2), normal(side * (d2 + width))
-                values[i] += turn * up * (later * share - corner * chance)
+    for i in range(size):
+        later, corner = paid[i] / drift, corner_of[i]
+        side = 1.0 if turn_of[i] * corner > 0.0 else -1.0
+        d2 = log(later / corner) / width_of[i] - 0.5 * width_of[i]
+        d2 = min(max(d2, -FARTHEST), FARTHEST)  # a step may be too short to square what it is divided by
+        spot_leg, strike_leg = legs(side, later, corner, d2 + width_of[i], d2)
+        values[i] += turn_of[i] * (spot_leg - strike_leg)
     if early:
         for i in range(size):
             values[i] = max(values[i], paid[i] - strike)

@@ -18,8 +18,8 @@ from engine.pricing.grid import (
     WIDEST_BUMP,
 )
 from engine.pricing.kernels.jit import inlined, kernel
-from engine.pricing.kernels.lattice import centre, six_points
-from engine.pricing.kernels.maths import density, log, normal
+from engine.pricing.kernels.lattice import centre, node_of, six_points
+from engine.pricing.kernels.maths import density, legs, log, normal
 
 BLOCK = 256  # shocks per pass: their columns stay in the processor's nearest cache
 
@@ -28,7 +28,8 @@ BLOCK = 256  # shocks per pass: their columns stay in the processor's nearest ca
 def black_scholes(sign, spot_pv, strike_pv, d1, d2):
     """The out-of-the-money option plus the discounted intrinsic value: no cancellation, and parity to rounding."""
     out = 1.0 if spot_pv < strike_pv else -1.0
-    time_value = out * (spot_pv * normal(out * d1) - strike_pv * normal(out * d2))
+    spot_leg, strike_leg = legs(out, spot_pv, strike_pv, d1, d2)
+    time_value = out * (spot_leg - strike_leg)
     intrinsic = sign * (spot_pv - strike_pv)
     return (max(0.0, time_value)) + (max(0.0, intrinsic))
 
@@ -50,7 +51,8 @@ def evaluate(rows, begins, ends, columns, shocks, spots, sigmas, tables, out):
     """
     spot, deviation, left = np.ones(BLOCK), np.ones(BLOCK), np.ones(BLOCK)
     place, angle, value = np.empty(BLOCK), np.empty(BLOCK), np.empty(BLOCK)
-    chebyshev = np.empty((BLOCK, LANES))
+    node, weights = np.empty(BLOCK, dtype=np.int64), np.empty((6, BLOCK))
+    chebyshev = np.empty(LANES)
     for row in range(begins, ends):
         column, strike, sign = columns[row], rows.strike[row], rows.sign[row]
         tau, rate, yield_, count = rows.tau[row], rows.rate[row], rows.yield_[row], rows.payments[row]
@@ -78,30 +80,52 @@ def evaluate(rows, begins, ends, columns, shocks, spots, sigmas, tables, out):
             if rows.nodes[row] > 0:
                 inverse_middle, log_middle = 1.0 / middle, math.log(rows.middle[row])
                 inverse_width, inverse_spacing = 1.0 / rows.log_width[row], 1.0 / rows.spacing[row]
+                table = tables[rows.offset[row] : rows.offset[row] + LANES * (rows.nodes[row] + 1)]
+                shift, tilt, last = (
+                    table[0] * inverse_spacing,
+                    table[1] * inverse_spacing,
+                    rows.nodes[row] - 1.0,
+                )
                 for k in range(size):
                     wide = min(deviation[k], LARGEST_DEVIATION)
                     z = log(spot[k] * inverse_middle) / wide - 0.5 * wide
-                    place[k] = (z - first) * inverse_spacing
                     angle[k] = (log(wide) - log_middle) * inverse_width
+                    place[k] = (z - first) * inverse_spacing - (shift + tilt * angle[k])
                 for k in range(size):
-                    _chebyshev(angle[k], chebyshev[k])
-                table = tables[rows.offset[row] : rows.offset[row] + LANES * (rows.nodes[row] + 1)]
+                    node[k], beyond = node_of(place[k], last)
+                    w = six_points(beyond)
+                    for i in range(6):
+                        weights[i, k] = w[i]
                 for k in range(size):
                     if _served(spot[k], deviation[k], low, high):
-                        more = strike * _residual(
-                            sign,
-                            table,
-                            place[k],
-                            chebyshev[k],
-                            spot[k],
-                            deviation[k],
-                            middle,
-                            first,
-                            rows.spacing[row],
-                            steepest,
-                        )
+                        _chebyshev(angle[k], chebyshev)
+                        if 0.0 <= place[k] <= last:
+                            more = _interpolated(table, node[k], weights[:, k], chebyshev) * (
+                                1.0 + spot[k] * inverse_middle
+                            )
+                        else:
+                            more = _beyond(
+                                sign,
+                                table,
+                                place[k] < 0.0,
+                                chebyshev,
+                                spot[k],
+                                deviation[k],
+                                middle,
+                                first,
+                                rows.spacing[row],
+                                steepest,
+                            )
                         value[k] = _bounded(
-                            sign, early, count, strike, spot_carry, strike_pv, spot[k], value[k], more
+                            sign,
+                            early,
+                            count,
+                            strike,
+                            spot_carry,
+                            strike_pv,
+                            spot[k],
+                            value[k],
+                            strike * more,
                         )
             for k in range(size):
                 if _served(spot[k], deviation[k], low, high):
@@ -150,39 +174,46 @@ def _steepest(early, spot_carry, strike):
     return max(1.0 - spot_carry, 0.0) / strike if early else 0.0
 
 
-@kernel
-def _residual(sign, table, place, chebyshev, spot, deviation, middle, first, spacing, steepest):
-    """The table's residual at a place in its nodes, not yet shifted. Beyond them it is linear in the spot in the money, no
-    steeper than exercise is, and out of the money it dies away."""
-    shift = _at_node(table, 0, chebyshev)
-    first += shift
-    place -= shift / spacing
-    table = table[LANES:]
-    last = table.size // LANES - 1
-    if place < 0.0 or place > last:
-        edge, inner = (0, 1) if place < 0.0 else (last, last - 1)
-        at_edge, at_inner = _at_node(table, edge, chebyshev), _at_node(table, inner, chebyshev)
-        wide = min(deviation, LARGEST_DEVIATION)
-        edge_spot = middle * math.exp((first + edge * spacing + 0.5 * wide) * wide)
-        inner_spot = middle * math.exp((first + inner * spacing + 0.5 * wide) * wide)
-        at_edge *= 1.0 + edge_spot / middle
-        if (place < 0.0) == (sign > 0.0):
-            return at_edge * (spot / edge_spot if sign > 0.0 else edge_spot / spot)
-        at_inner *= 1.0 + inner_spot / middle
-        slope = (at_edge - at_inner) / (edge_spot - inner_spot)
-        slope = min(slope, steepest) if sign > 0.0 else max(slope, -steepest)
-        return at_edge + slope * (spot - edge_spot)
-    node = min(max(int(place), 2), last - 3)
-    w = six_points(place - node)
-    part = table[LANES * (node - 2) : LANES * (node + 4)]
-    a, b, c, d = 0.0, 0.0, 0.0, 0.0  # four sums side by side: one vector
+@inlined
+def _interpolated(table, node, w, chebyshev):
+    """The table between its nodes: six of them weighted, then Chebyshev's series."""
+    part = table[LANES * (node - 1) : LANES * (node + 5)]
+    a, b, c, d, e, f, g, h = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0  # side by side: two vectors
     for i in range(6):
-        k = LANES * i
-        a += w[i] * (part[k] * chebyshev[0] + part[k + 4] * chebyshev[4])
-        b += w[i] * (part[k + 1] * chebyshev[1] + part[k + 5] * chebyshev[5])
-        c += w[i] * (part[k + 2] * chebyshev[2] + part[k + 6] * chebyshev[6])
-        d += w[i] * (part[k + 3] * chebyshev[3] + part[k + 7] * chebyshev[7])
-    return ((a + b) + (c + d)) * (1.0 + spot / middle)
+        k, weight = LANES * i, w[i]
+        a += weight * part[k]
+        b += weight * part[k + 1]
+        c += weight * part[k + 2]
+        d += weight * part[k + 3]
+        e += weight * part[k + 4]
+        f += weight * part[k + 5]
+        g += weight * part[k + 6]
+        h += weight * part[k + 7]
+    a = a * chebyshev[0] + e * chebyshev[4]
+    b = b * chebyshev[1] + f * chebyshev[5]
+    c = c * chebyshev[2] + g * chebyshev[6]
+    d = d * chebyshev[3] + h * chebyshev[7]
+    return (a + b) + (c + d)
+
+
+@kernel
+def _beyond(sign, table, below, chebyshev, spot, deviation, middle, first, spacing, steepest):
+    """The residual below the first node or above the last: linear in the spot in the money, no steeper than exercise is, and
+    dying away out of the money."""
+    last = table.size // LANES - 2
+    edge, inner = (0, 1) if below else (last, last - 1)
+    at_edge, at_inner = _at_node(table, edge + 1, chebyshev), _at_node(table, inner + 1, chebyshev)
+    first += _at_node(table, 0, chebyshev)
+    wide = min(deviation, LARGEST_DEVIATION)
+    edge_spot = middle * math.exp((first + edge * spacing + 0.5 * wide) * wide)
+    inner_spot = middle * math.exp((first + inner * spacing + 0.5 * wide) * wide)
+    at_edge *= 1.0 + edge_spot / middle
+    if below == (sign > 0.0):
+        return at_edge * (spot / edge_spot if sign > 0.0 else edge_spot / spot)
+    at_inner *= 1.0 + inner_spot / middle
+    slope = (at_edge - at_inner) / (edge_spot - inner_spot)
+    slope = min(slope, steepest) if sign > 0.0 else max(slope, -steepest)
+    return at_edge + slope * (spot - edge_spot)
 
 
 @kernel
@@ -193,18 +224,27 @@ def _residual_at(rows, row, tables, middle, spot, deviation):
     z = math.log(spot / middle) / wide - 0.5 * wide
     chebyshev = np.empty(LANES)
     _chebyshev(math.log(wide / rows.middle[row]) / rows.log_width[row], chebyshev)
-    place = (z - rows.first[row]) / rows.spacing[row]
-    return rows.strike[row] * _residual(
+    place = (z - rows.first[row] - (table[0] + table[1] * chebyshev[1])) / rows.spacing[row]
+    last = rows.nodes[row] - 1.0
+    if 0.0 <= place <= last:
+        node, distance = node_of(place, last)
+        return (
+            rows.strike[row]
+            * _interpolated(table, node, six_points(distance), chebyshev)
+            * (1.0 + spot / middle)
+        )
+    steepest = _steepest(rows.early[row], math.exp(-rows.yield_[row] * rows.tau[row]), rows.strike[row])
+    return rows.strike[row] * _beyond(
         rows.sign[row],
         table,
-        place,
+        place < 0.0,
         chebyshev,
         spot,
         deviation,
         middle,
         rows.first[row],
         rows.spacing[row],
-        _steepest(rows.early[row], math.exp(-rows.yield_[row] * rows.tau[row]), rows.strike[row]),
+        steepest,
     )
 
 

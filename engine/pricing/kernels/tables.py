@@ -18,11 +18,12 @@ from engine.pricing.grid import (
     LEAST_SPOT,
     QUARTER,
     SMOOTH,
+    SPACING,
     TO_COEFFICIENTS,
 )
 from engine.pricing.kernels.jit import inlined, kernel
 from engine.pricing.kernels.lattice import EDGES, ROWS, at_every_step, centre, solve_grid
-from engine.pricing.kernels.maths import exp, log, normal
+from engine.pricing.kernels.maths import exp, legs, log
 
 BY_LANE = np.ascontiguousarray(TO_COEFFICIENTS.T)
 
@@ -119,9 +120,8 @@ def _extrapolated(rows, row, deviations, shifts, work, scratch, out):
     """Residuals over 1 + spot / centre at the row's nodes, the limit of the lattice's steps, (8 nodes,)."""
     nodes, spacing = rows.nodes[row], rows.spacing[row]
     firsts = shifts + rows.first[row]
-    size, between = LANES * nodes, LANES * (nodes - 1)
-    steps = _steps(spacing)
-    spots, closed, fine, halves = work[0, :size], work[1, :size], work[2, :size], work[3, :between]
+    size, steps = LANES * nodes, _steps(spacing)
+    spots, closed, fine = work[0, :size], work[1, :size], work[2, :size]
     carry = rows.rate[row] - rows.yield_[row]
     level = centre(rows.tau[row], carry, rows.times[row], rows.amounts[row], rows.payments[row], 0.0)
     for j in range(nodes):
@@ -137,24 +137,10 @@ def _extrapolated(rows, row, deviations, shifts, work, scratch, out):
         fine[i] -= closed[i]
         alone[i] = fine[i]
 
-    # Halfway between the nodes.
-    spots_between, closed_between, widths = work[4, :between], work[5, :between], work[6, :between]
-    for j in range(nodes - 1):
-        for lane in range(LANES):
-            widths[LANES * j + lane] = math.exp(0.5 * spacing * deviations[lane]) if j == 0 else widths[lane]
-    for i in range(between):
-        spots_between[i] = spots[i] * widths[i]
-    _closed_form(rows, row, deviations, spots_between, scratch, closed_between)
-    halves[:] = _grid(
-        rows, row, deviations, firsts + 0.5 * spacing, spacing, nodes - 1, steps, QUARTER, scratch
-    )
-    for i in range(between):
-        halves[i] -= closed_between[i]
-    _halfway(halves, out[LANES : size - LANES])
-    for i in range(LANES, size - LANES):
-        fine[i] = 0.5 * (fine[i] + out[i])
-
-    if at_every_step(rows.early[row], rows.sign[row], rows.rate[row], rows.yield_[row]):
+    every_step = at_every_step(rows.early[row], rows.sign[row], rows.rate[row], rows.yield_[row])
+    if every_step or spacing < SPACING:
+        _average_with_halfway(rows, row, deviations, firsts, spots, work[3:], scratch, fine, out)
+    if every_step:
         evens, odds = LANES * ((nodes + 1) // 2), LANES * (nodes // 2)
         even, odd, mean = work[3, :evens], work[4, :odds], work[5, :size]
         even[:] = _grid(
@@ -182,6 +168,31 @@ def _extrapolated(rows, row, deviations, shifts, work, scratch, out):
         exercised = rows.sign[row] * (spots[i] - 1.0) - closed[i]
         due = rows.early[row] and alone[i] - exercised <= DUE
         out[i] = (exercised if due else fine[i]) / (1.0 + spots[i] / level)
+
+
+@kernel
+def _average_with_halfway(rows, row, deviations, firsts, spots, work, scratch, fine, mean):
+    """Residuals at the nodes, `fine`, become the mean of theirs and of what a grid half a cell apart says there.
+
+    spots: at the nodes. mean: scratch.
+    """
+    nodes, spacing = rows.nodes[row], rows.spacing[row]
+    size, between = LANES * nodes, LANES * (nodes - 1)
+    spots_between, closed, widths = work[0, :between], work[1, :between], work[2, :between]
+    for lane in range(LANES):
+        widths[lane] = math.exp(0.5 * spacing * deviations[lane])
+    for i in range(LANES, between):
+        widths[i] = widths[i - LANES]
+    for i in range(between):
+        spots_between[i] = spots[i] * widths[i]
+    _closed_form(rows, row, deviations, spots_between, scratch, closed)
+    starts, steps = firsts + 0.5 * spacing, _steps(spacing)
+    values = _grid(rows, row, deviations, starts, spacing, nodes - 1, steps, QUARTER, scratch)
+    for i in range(between):
+        values[i] -= closed[i]
+    _halfway(values, mean[LANES : size - LANES])
+    for i in range(LANES, size - LANES):
+        fine[i] = 0.5 * (fine[i] + mean[i])
 
 
 @kernel
@@ -237,5 +248,5 @@ def _closed_form(rows, row, deviations, spots, scratch, out):
         spot = max(left[i], LEAST_SPOT)
         d2 = (log(spot) + growth) / widths[i] - 0.5 * widths[i]
         d1 = d2 + widths[i]
-        value = sign * (spot * spot_pv * normal(sign * d1) - strike_pv * normal(sign * d2))
-        out[i] = value + short * spot_pv * (spot - left[i])
+        spot_leg, strike_leg = legs(sign, spot * spot_pv, strike_pv, d1, d2)
+        out[i] = sign * (spot_leg - strike_leg) + short * spot_pv * (spot - left[i])
