@@ -53,14 +53,17 @@ def by_date(times: Floats, amounts: Floats, tau: Floats) -> tuple[Floats, Floats
 
 
 def _sorted(times: Floats, amounts: Floats, tau: Floats) -> tuple[Floats, Floats]:
-    if not times.shape[1]:
-        return times, amounts
     ahead = still_ahead(times, amounts, tau)
+    most = int(ahead.sum(axis=1).max(initial=0))
+    if not most:
+        return times[:, :0], amounts[:, :0]
     kept = np.where(ahead, times, np.inf)
-    order = np.argsort(kept, axis=1, kind="stable")[:, : int(ahead.sum(axis=1).max(initial=0))]
-    used = np.take_along_axis(ahead, order, axis=1)
-    sorted_times = np.where(used, np.take_along_axis(kept, order, axis=1), tau[:, None])
-    return sorted_times, np.where(used, np.take_along_axis(amounts, order, axis=1), 0.0)
+    if (kept[:, 1:] < kept[:, :-1]).any():
+        order = np.argsort(kept, axis=1, kind="stable")
+        ahead, kept = np.take_along_axis(ahead, order, axis=1), np.take_along_axis(kept, order, axis=1)
+        amounts = np.take_along_axis(amounts, order, axis=1)
+    ahead = ahead[:, :most]
+    return np.where(ahead, kept[:, :most], tau[:, None]), np.where(ahead, amounts[:, :most], 0.0)
 
 
 def roots(spot: Floats, times: Floats, amounts: Floats, carry: Floats) -> Floats:

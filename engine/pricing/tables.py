@@ -111,7 +111,8 @@ class Tables:
         tabled = np.flatnonzero(rows.nodes > 0)
         wanted = rounded(rows if len(tabled) == len(rows.nodes) else rows.take(tabled))
         keys, sizes = keys_of(wanted), (LANES * (wanted.nodes + 1)).tolist()
-        missing = [i for i, key in enumerate(keys) if key not in self._offsets]
+        offsets = [self._offsets.get(key, -1) for key in keys]
+        missing = [i for i, offset in enumerate(offsets) if offset < 0]
         if missing and self._used + sum(sizes[i] for i in missing) > len(self._numbers):
             self._offsets.clear()
             self._used, missing = 0, list(range(len(keys)))
@@ -123,9 +124,10 @@ class Tables:
                 self._offsets[keys[i]] = self._used
                 self._used += sizes[i]
                 fresh.append(i)
-        offsets = np.array([self._offsets[key] for key in keys], dtype=np.int64)
+            offsets[i] = self._offsets[keys[i]]
         if fresh:
-            self._build(wanted._replace(offset=offsets).take(np.array(fresh)))
+            index = np.array(fresh)
+            self._build(wanted.take(index)._replace(offset=np.array(offsets, dtype=np.int64)[index]))
         offset = rows.offset.copy()
         offset[tabled] = offsets
         return rows._replace(offset=offset)

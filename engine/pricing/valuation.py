@@ -185,9 +185,11 @@ class _Horizon:
         shocks: Shocks,
         choices: int,
     ) -> None:
-        c = contracts.take(columns)
-        times, amounts = shifted(c.dividend_times, c.dividend_amounts, np.full(len(c), years))
-        c = _carried(replace(c, tau=c.tau - years, dividend_times=times, dividend_amounts=amounts))
+        c = contracts if len(columns) == len(contracts) else contracts.take(columns)
+        if years:
+            times, amounts = shifted(c.dividend_times, c.dividend_amounts, np.full(len(c), years))
+            c = replace(c, tau=c.tau - years, dividend_times=times, dividend_amounts=amounts)
+        c = _carried(c)
         early = _early(c)
         due = almost_due(c) if choices > 0 else np.zeros(len(c), dtype=np.bool_)
         self.choice: Choice | None = None

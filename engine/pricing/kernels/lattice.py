@@ -20,6 +20,7 @@ from engine.pricing.kernels.maths import SHIFT, SHIFT_BITS, exp, legs, log
 
 CERTAIN = 9.0  # standard deviations beyond which the last step has no doubt
 FARTHEST = 37.0  # standard deviations beyond which a double has none
+BLOCK = 8 * LANES  # places found in a row
 ROWS = 8  # of scratch
 EDGES = 2 * LANES  # of a row of scratch: the rows of nodes before the first and after the last
 
@@ -331,18 +332,25 @@ def _pay(held, out, paid, fallen, place, inverses, ratio, cash, sign, deviations
     for i in range(size):
         fallen[i] = paid[i] * ratio - cash
         place[i] = (log(max(sign * fallen[i], LEAST_SPOT)) - out[i]) * inverses[i]
-    for i in range(size):
-        node, distance = node_of(place[i], last)
-        w = six_points(distance)
-        k = LANES * (node - 2) + i % LANES
-        out[i] = (
-            w[0] * held[k]
-            + w[1] * held[k + LANES]
-            + w[2] * held[k + 2 * LANES]
-            + w[3] * held[k + 3 * LANES]
-            + w[4] * held[k + 4 * LANES]
-            + w[5] * held[k + 5 * LANES]
-        )
+    begins, weights = np.empty(BLOCK, dtype=np.int64), np.empty((6, BLOCK))
+    for start in range(0, size, BLOCK):
+        block = place[start : start + BLOCK]
+        for i in range(block.size):
+            node, distance = node_of(block[i], last)
+            begins[i] = LANES * (node - 2) + i % LANES
+            w = six_points(distance)
+            for k in range(6):
+                weights[k, i] = w[k]
+        for i in range(block.size):
+            part = held[begins[i] : begins[i] + 5 * LANES + 1]
+            out[start + i] = (
+                weights[0, i] * part[0]
+                + weights[1, i] * part[LANES]
+                + weights[2, i] * part[2 * LANES]
+                + weights[3, i] * part[3 * LANES]
+                + weights[4, i] * part[4 * LANES]
+                + weights[5, i] * part[5 * LANES]
+            )
     for lane in range(LANES):
         _go_on(held, out, paid, fallen, place, lane, LANES, last)
         _go_on(held, out, paid, fallen, place, size - LANES + lane, -LANES, last)

@@ -217,13 +217,19 @@ def _beyond(sign, table, below, chebyshev, spot, deviation, middle, first, spaci
 
 
 @kernel
-def _residual_at(rows, row, tables, middle, spot, deviation):
-    """The residual of one row at one spot and deviation."""
+def _series(rows, row, deviation, chebyshev):
+    """Chebyshev's polynomials of a deviation, for the row's table."""
+    _chebyshev(
+        math.log(min(deviation, LARGEST_DEVIATION) / rows.middle[row]) / rows.log_width[row], chebyshev
+    )
+
+
+@kernel
+def _residual_at(rows, row, tables, middle, spot, deviation, chebyshev):
+    """The residual of one row at one spot and deviation, whose polynomials are `chebyshev`."""
     table = tables[rows.offset[row] : rows.offset[row] + LANES * (rows.nodes[row] + 1)]
     wide = min(deviation, LARGEST_DEVIATION)
     z = math.log(spot / middle) / wide - 0.5 * wide
-    chebyshev = np.empty(LANES)
-    _chebyshev(math.log(wide / rows.middle[row]) / rows.log_width[row], chebyshev)
     place = (z - rows.first[row] - (table[0] + table[1] * chebyshev[1])) / rows.spacing[row]
     last = rows.nodes[row] - 1.0
     if 0.0 <= place <= last:
@@ -274,6 +280,7 @@ def greeks(rows, moved, rate_step, begins, ends, columns, shocks, spots, sigmas,
         out: (9, n_shocks, n_contracts): delta, gamma, vega, theta, rho, vanna, volga, charm from the second on, per year and
             per 1.00; the first is the price and stays.
     """
+    still, wider, narrower = np.empty(LANES), np.empty(LANES), np.empty(LANES)
     for row in range(begins, ends):
         column, strike, sign, early = columns[row], rows.strike[row], rows.sign[row], rows.early[row]
         tau, rate, yield_ = rows.tau[row], rows.rate[row], rows.yield_[row]
@@ -311,18 +318,20 @@ def greeks(rows, moved, rate_step, begins, ends, columns, shocks, spots, sigmas,
             )
             step, more = min(BUMP * wide, WIDEST_BUMP) * spot, SIGMA_BUMP
             up, down = deviation * (1.0 + more), deviation * (1.0 - more)
-            r0 = _residual_at(rows, row, tables, middle, spot, deviation)
-            above = _residual_at(rows, row, tables, middle, spot + step, deviation)
-            below = _residual_at(rows, row, tables, middle, spot - step, deviation)
-            far_above = _residual_at(rows, row, tables, middle, spot + 2.0 * step, deviation)
-            far_below = _residual_at(rows, row, tables, middle, spot - 2.0 * step, deviation)
-            at_up = _residual_at(rows, row, tables, middle, spot, up)
-            at_down = _residual_at(rows, row, tables, middle, spot, down)
+            for at, polynomials in ((deviation, still), (up, wider), (down, narrower)):
+                _series(rows, row, at, polynomials)
+            r0 = _residual_at(rows, row, tables, middle, spot, deviation, still)
+            above = _residual_at(rows, row, tables, middle, spot + step, deviation, still)
+            below = _residual_at(rows, row, tables, middle, spot - step, deviation, still)
+            far_above = _residual_at(rows, row, tables, middle, spot + 2.0 * step, deviation, still)
+            far_below = _residual_at(rows, row, tables, middle, spot - 2.0 * step, deviation, still)
+            at_up = _residual_at(rows, row, tables, middle, spot, up, wider)
+            at_down = _residual_at(rows, row, tables, middle, spot, down, narrower)
             crossed = (
-                _residual_at(rows, row, tables, middle, spot + step, up)
-                - _residual_at(rows, row, tables, middle, spot - step, up)
-                - _residual_at(rows, row, tables, middle, spot + step, down)
-                + _residual_at(rows, row, tables, middle, spot - step, down)
+                _residual_at(rows, row, tables, middle, spot + step, up, wider)
+                - _residual_at(rows, row, tables, middle, spot - step, up, wider)
+                - _residual_at(rows, row, tables, middle, spot + step, down, narrower)
+                + _residual_at(rows, row, tables, middle, spot - step, down, narrower)
             )
             price += r0
             delta += (above - below) / (2.0 * step)
@@ -331,7 +340,7 @@ def greeks(rows, moved, rate_step, begins, ends, columns, shocks, spots, sigmas,
             vega += (at_up - at_down) / (2.0 * more * sigma)
             vanna += crossed / (4.0 * step * more * sigma)
             volga += (at_up - 2.0 * r0 + at_down) / (more * more * sigma * sigma)
-            rho += (_residual_at(moved, row, tables, moved_middle, spot, deviation) - r0) / rate_step
+            rho += (_residual_at(moved, row, tables, moved_middle, spot, deviation, still) - r0) / rate_step
             variance = sigma * sigma * spot * spot
             theta = rate * price - carry * spot * delta - 0.5 * variance * gamma
             charm = rate * delta - carry * (delta + spot * gamma) - variance * (gamma / spot + 0.5 * speed)
@@ -355,8 +364,8 @@ def greeks(rows, moved, rate_step, begins, ends, columns, shocks, spots, sigmas,
 
 
 @kernel
-def _miss(rows, row, tables, middle, spot, target, log_deviation):
-    """Value at a deviation less the price sought."""
+def _miss(rows, row, tables, middle, spot, target, log_deviation, chebyshev):
+    """Value at a deviation less the price sought. chebyshev: scratch."""
     deviation = math.exp(log_deviation)
     tau, rate, yield_, strike, sign = (
         rows.tau[row],
@@ -369,7 +378,8 @@ def _miss(rows, row, tables, middle, spot, target, log_deviation):
     d2 = (math.log(left / strike) + (rate - yield_) * tau) / deviation - 0.5 * deviation
     spot_carry, strike_pv = math.exp(-yield_ * tau), strike * math.exp(-rate * tau)
     closed = black_scholes(sign, left * spot_carry, strike_pv, d2 + deviation, d2)
-    more = _residual_at(rows, row, tables, middle, spot, deviation)
+    _series(rows, row, deviation, chebyshev)
+    more = _residual_at(rows, row, tables, middle, spot, deviation, chebyshev)
     return (
         _bounded(sign, rows.early[row], rows.payments[row], strike, spot_carry, strike_pv, spot, closed, more)
         - target
@@ -384,6 +394,7 @@ def implied(rows, begins, ends, spots, targets, tables, out):
         spots, targets: (n,).
         out: (n,): the deviation; 0 where it lies below the row's band and +inf where above.
     """
+    chebyshev = np.empty(LANES)
     for row in range(begins, ends):
         spot, target = spots[row], targets[row]
         carry = rows.rate[row] - rows.yield_[row]
@@ -391,8 +402,8 @@ def implied(rows, begins, ends, spots, targets, tables, out):
             rows.tau[row], carry, rows.times[row], rows.amounts[row], rows.payments[row], 0.0
         )
         a, b = math.log(rows.low[row]), math.log(min(rows.high[row], LARGEST_DEVIATION))
-        fa = _miss(rows, row, tables, middle, spot, target, a)
-        fb = _miss(rows, row, tables, middle, spot, target, b)
+        fa = _miss(rows, row, tables, middle, spot, target, a, chebyshev)
+        fb = _miss(rows, row, tables, middle, spot, target, b, chebyshev)
         if fa > 0.0:
             out[row] = 0.0
             continue
@@ -403,7 +414,7 @@ def implied(rows, begins, ends, spots, targets, tables, out):
         best = b if abs(fb) < abs(fa) else a
         for _ in range(60):
             x = a + t * (b - a)
-            fx = _miss(rows, row, tables, middle, spot, target, x)
+            fx = _miss(rows, row, tables, middle, spot, target, x, chebyshev)
             if (fx > 0.0) == (fa > 0.0):
                 c, fc = a, fa
             else:
