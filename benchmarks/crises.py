@@ -14,15 +14,14 @@ from typing import Final
 
 import numpy as np
 
+from benchmarks.page import DATA, write_between
 from engine.model import Floats
 from engine.scenarios import TEMPLATES, Scope
 from engine.scenarios.iv_model import MODELS, hold
 from engine.scenarios.shapes import Proportional
 from engine.settings import ScenarioSettings
 
-ROOT: Final = Path(__file__).resolve().parent.parent
-DATA: Final = ROOT.parent / "shared" / "data" / "crises.json"
-PAGE: Final = ROOT / "docs" / "validation.md"
+EVENTS: Final = DATA / "crises.json"
 BEGIN, END = "<!-- crises: begin (python -m benchmarks.crises --write) -->", "<!-- crises: end -->"
 
 TENORS: Final = np.array([9.0, 30.0, 93.0, 184.0])
@@ -145,22 +144,15 @@ def _by_event(events: Sequence[Crisis]) -> str:
 
 
 def main() -> int:
-    if not DATA.is_file():
-        print(f"skipped: no recorded crises at {DATA}", file=sys.stderr)
+    if not EVENTS.is_file():
+        print(f"skipped: no recorded crises at {EVENTS}", file=sys.stderr)
         return 0
-    tables = report(crises(DATA))
+    tables = report(crises(EVENTS))
     if "--write" not in sys.argv:
         print(tables)
         return 0
     write_between(BEGIN, END, tables)
     return 0
-
-
-def write_between(begin: str, end: str, text: str) -> None:
-    """Put `text` between two marks of the page."""
-    before, _, rest = PAGE.read_text(encoding="utf-8").partition(begin)
-    _, _, after = rest.partition(end)
-    PAGE.write_text(f"{before}{begin}\n\n{text}\n\n{end}{after}", encoding="utf-8")
 
 
 if __name__ == "__main__":

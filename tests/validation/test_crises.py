@@ -5,7 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks.crises import BEGIN, END, PAGE, RULES, Crisis, crises, errors, multiplier, report
+from benchmarks.crises import BEGIN, END, RULES, Crisis, crises, errors, multiplier, report
+from benchmarks.page import shown_between
 
 
 @pytest.fixture(scope="module")
@@ -45,6 +46,4 @@ def test_there_are_32_events_and_the_models_beat_no_change_at_every_tenor(events
 
 
 def test_the_page_shows_the_tables_of_these_models(events: list[Crisis]) -> None:
-    page = PAGE.read_text(encoding="utf-8")
-    shown = page.partition(BEGIN)[2].partition(END)[0]
-    assert shown.strip() == report(events), "run: python -m benchmarks.crises --write"
+    assert shown_between(BEGIN, END) == report(events), "run: python -m benchmarks.crises --write"
