@@ -1,7 +1,11 @@
-"""The book that pricing is measured on: strikes, dates and dividends as a large account has them, seeded."""
+"""The books that are measured: strikes, dates and dividends as a large account has them, and two years of days, seeded."""
+
+from dataclasses import replace
+from datetime import timedelta
 
 import numpy as np
 
+from engine.model import Snapshot
 from engine.pricing import Contracts, Model, Shocks
 
 SPOTS, SIGMAS = (-0.40, 0.30), (-0.40, 1.20)
@@ -44,3 +48,19 @@ def shocks(c: Contracts, count: int, seed: int = 2) -> Shocks:
     spot = 1.0 + random.uniform(*SPOTS, (count, 1)) * random.uniform(0.5, 1.0, (1, len(c)))
     sigma = 1.0 + random.uniform(*SIGMAS, (count, 1)) * random.uniform(0.5, 1.0, (1, len(c)))
     return Shocks(c.spot * spot, c.sigma * sigma, np.zeros(count))
+
+
+def with_history(snapshot: Snapshot, days: int = 551, seed: int = 3) -> Snapshot:
+    """The snapshot with daily closes and volatilities of each underlying that end where it is."""
+    random = np.random.default_rng(seed)
+    dates = [snapshot.as_of.date() - timedelta(days=days - i) for i in range(days)]
+
+    def path(ends: float, size: float) -> tuple[tuple[object, float], ...]:
+        steps = random.normal(0.0, size, days)
+        return tuple(zip(dates, (ends * np.exp(np.cumsum(steps) - steps.sum())).tolist(), strict=True))
+
+    known = {
+        name: replace(one, closes=path(one.spot or 100.0, 0.015), iv_history=path(one.iv30 or 0.3, 0.05))
+        for name, one in snapshot.underlyings.items()
+    }
+    return replace(snapshot, underlyings=known)

@@ -4,6 +4,7 @@ A card is words only; pictures are drawn elsewhere from the same report. Every c
 price and what is missing.
 """
 
+import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from datetime import date, datetime
@@ -14,7 +15,7 @@ from zoneinfo import ZoneInfo
 from engine.broker import LinkPhase, LinkState
 from engine.model import Kind
 from engine.reports.numbers import UNKNOWN, amount, compact, percent, shock
-from engine.reports.tables import greeks_frame, matrix_frame
+from engine.reports.tables import greeks_frame, matrix_frame, tail_notes
 from engine.results import Matrix, PositionRisk, RiskReport, ScenarioResult
 from engine.scenarios import ALL_STOCKS
 
@@ -23,6 +24,8 @@ PAGE_ROWS: Final = 24
 DAYS_SHOWN_WITHOUT_YEAR: Final = 330
 MOST_NAMED: Final = 3
 MOST_REASONS: Final = 2
+MOST_CAUSES: Final = 6
+LONGEST_NOTE: Final = 160
 
 
 def pre(lines: Iterable[str]) -> str:
@@ -262,6 +265,46 @@ def greeks_text(report: RiskReport) -> str:
         "vega per vol point, theta per day"
     )
     return words + "\n" + pre(lines)
+
+
+def risk_text(report: RiskReport, days: int) -> str:
+    """Value at Risk and expected shortfall over so many days, and which underlyings cause them."""
+    tail, root = report.tail, math.sqrt(days)
+    span = "one day" if days == 1 else f"{days} days, as √{days} of one"
+    head = f"<b>Value at Risk</b>, {span}, in {escape(report.base_currency)}"
+    if tail.unknown is not None:
+        return f"{head}\nUnknown: {escape(tail.unknown)}."
+    lines = []
+    for method in dict.fromkeys(figure.method for figure in tail.figures):
+        lines.append(f"{method:<16}{'VaR':>7}{'ES':>7}")
+        lines += [
+            f"{100 * one.level:>6g} %{'':<8}{_loss(root * one.var):>7}{_loss(root * one.es):>7}"
+            for one in tail.figures
+            if one.method == method
+        ]
+    lines += ["", f"{'':<8}{'of ES':>8}{'alone':>7}{'less':>7}"]
+    rows = tail.by_underlying[:MOST_CAUSES]
+    lines += [
+        f"{share.name[:8]:<8}{_loss(root * share.component_es):>8}"
+        f"{_loss(root * share.standalone_es):>7}{_loss(root * share.incremental_es):>7}"
+        for share in rows
+    ]
+    if len(tail.by_underlying) > len(rows):
+        lines.append(f"and {len(tail.by_underlying) - len(rows)} more")
+    figure = tail.figure(0.99)
+    words = [head]
+    if figure is not None and report.basis:
+        share = percent(root * figure.var / report.basis, signed=False)
+        words.append(f"99 %: {share} of {escape(report.basis_name)}; {figure.days} days of {figure.method}.")
+    words.append(pre(lines))
+    words.append("Parts are of ES at 97.5 % and sum to it; less: what it would be less without them.")
+    words += [f"! {escape(_cut(note, LONGEST_NOTE))}" for note in tail_notes(report)[:MOST_CAUSES]]
+    return "\n".join(words)
+
+
+def _loss(amount: float) -> str:
+    """A loss, positive, without its sign."""
+    return compact(amount).removeprefix("+")
 
 
 def summary_lines(report: RiskReport) -> list[str]:

@@ -62,6 +62,9 @@ COMMANDS: Final = (
     ),
     Command("greeks", "", "Greeks by underlying", "/greeks", book.greeks),
     Command(
+        "risk", "[10d]", "Value at Risk, expected shortfall, and who causes them", "/risk 10d", book.risk
+    ),
+    Command(
         "events", "[symbol] [days]", "what is coming, and what it means", "/events AAPL 60", events.events
     ),
     Command("report", "", "the end-of-day message, now", "/report", day.report),
@@ -74,6 +77,7 @@ BY_NAME: Final = {command.name: command for command in COMMANDS}
 ACTIONS: Final[dict[str, Callable[[Context, list[str]], Awaitable[list[Reply]]]]] = {
     "positions": book.positions_page,
     "greeks": book.greeks_again,
+    "risk": book.risk_again,
     "events": events.events_again,
     "scenario": what_if.scenario_page,
     "scenarios": what_if.scenarios_again,
@@ -85,7 +89,7 @@ ACTIONS: Final[dict[str, Callable[[Context, list[str]], Awaitable[list[Reply]]]]
 }
 """What buttons stand for; the arguments come from their data."""
 
-ARGUMENTS: Final = {"positions": 3, "scenario": 3, "matrix": 2, "events": 2, "whatif": 3}
+ARGUMENTS: Final = {"positions": 3, "risk": 1, "scenario": 3, "matrix": 2, "events": 2, "whatif": 3}
 
 
 def lookup(name: str) -> Command:

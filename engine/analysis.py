@@ -10,7 +10,7 @@ import numpy as np
 from engine.marks import MarkedBook, days_to_expiry, mark_book
 from engine.model import CLOSED_MODES, Floats, Snapshot
 from engine.results import Exposure, Matrix, PositionRisk, Quality, Remark, RiskReport, ScenarioResult
-from engine.risk import basis, exposure_sum, position_exposures, scenario_results
+from engine.risk import basis, exposure_sum, position_exposures, scenario_results, tail_risk
 from engine.scenarios import (
     Scenario,
     custom_set,
@@ -54,6 +54,7 @@ def analyse(snapshot: Snapshot, settings: EngineSettings) -> RiskReport:
         scenarios=scenario_results(book, outcomes, of),
         matrix=risk_matrix(book, settings.scenarios, grid=settings.matrix),
         quality=_quality(book, settings, of.name),
+        tail=tail_risk(book, settings.scenarios),
     )
 
 

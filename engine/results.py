@@ -156,6 +156,62 @@ class Matrix:
 
 
 @dataclass(frozen=True, slots=True)
+class TailFigure:
+    """One day's Value at Risk and expected shortfall, losses positive, base currency; `method` and `level` say of what, over so
+    many `days` of history."""
+
+    method: str
+    level: float
+    var: float
+    es: float
+    days: int
+
+
+@dataclass(frozen=True, slots=True)
+class TailShare:
+    """What one underlying has to do with the book's tail, losses positive, base currency; NaN is unknown.
+
+    Attributes:
+        component_var, component_es: its parts of the book's; they sum to them.
+        standalone_es: of its positions alone.
+        incremental_es: what the book's would be less without them.
+    """
+
+    name: str
+    component_var: float
+    component_es: float
+    standalone_es: float
+    incremental_es: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TailRisk:
+    """Value at Risk and expected shortfall of today's book, one day; n days are the square root of n times it (D15).
+
+    Attributes:
+        figures: the method that is relied on first, each by rising level; empty where unknown, and `unknown` says why.
+        component_var, component_es: (n_positions,), of the first method, at 99 % and 97.5 %; NaN for what is left out.
+        by_underlying: the largest component of expected shortfall first.
+        days: daily moves that are known.
+        left_out: positions that are valued but in no figure here, and why.
+        notes: what was proxied.
+    """
+
+    figures: tuple[TailFigure, ...]
+    component_var: Floats
+    component_es: Floats
+    by_underlying: tuple[TailShare, ...]
+    days: int
+    left_out: tuple[Remark, ...]
+    notes: tuple[str, ...]
+    unknown: str | None
+
+    def figure(self, level: float) -> TailFigure | None:
+        """The figure that is relied on at a level."""
+        return next((one for one in self.figures if one.level == level), None)
+
+
+@dataclass(frozen=True, slots=True)
 class Quality:
     """What the numbers rest on.
 
@@ -192,6 +248,7 @@ class RiskReport:
     scenarios: tuple[ScenarioResult, ...]
     matrix: Matrix
     quality: Quality
+    tail: TailRisk
 
     @property
     def ids(self) -> tuple[str, ...]:

@@ -1,9 +1,14 @@
-"""What is held and what moves it: /positions and /greeks."""
+"""What is held and what moves it: /positions, /greeks and /risk."""
 
-from bot.cards import PAGE_ROWS, greeks_text, pages, positions_head, positions_text, selected
+from typing import Final
+
+from bot.cards import PAGE_ROWS, greeks_text, pages, positions_head, positions_text, risk_text, selected
 from bot.desk import View
 from bot.handlers.context import Context, note, symbol_of
 from bot.replies import Button, Keyboard, Reply, button, page_number
+from engine.errors import RequestError
+
+LONGEST_HORIZON: Final = 250
 
 
 async def positions(context: Context, text: str) -> list[Reply]:
@@ -31,6 +36,28 @@ async def greeks(context: Context, text: str) -> list[Reply]:
 
 async def greeks_again(context: Context, arguments: list[str]) -> list[Reply]:
     return [reply.editing() for reply in await greeks(context, "")]
+
+
+async def risk(context: Context, text: str) -> list[Reply]:
+    """Value at Risk and expected shortfall, one day or so many, and who causes them."""
+    days = _horizon(text)
+    view = await context.desk.view()
+    again = ((button("Refresh", "risk", days),),)
+    return [Reply(f"{risk_text(view.report, days)}\n{context.foot(view)}", keyboard=again)]
+
+
+async def risk_again(context: Context, arguments: list[str]) -> list[Reply]:
+    return [reply.editing() for reply in await risk(context, arguments[0])]
+
+
+def _horizon(text: str) -> int:
+    """Days from '', '10' or '10d'."""
+    wanted = text.strip().casefold().removesuffix("d")
+    if not wanted:
+        return 1
+    if not (wanted.isascii() and wanted.isdigit() and 1 <= int(wanted) <= LONGEST_HORIZON):
+        raise RequestError(f"'{text[:20]}' is not 1 to {LONGEST_HORIZON} days. Try: /risk or /risk 10d")
+    return int(wanted)
 
 
 async def _picture(context: Context, view: View, symbol: str | None, page: int) -> Reply:

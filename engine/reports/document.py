@@ -42,6 +42,7 @@ def report_document(report: RiskReport) -> dict[str, Any]:
         "greeks": _exposure(report.greeks),
         "by_underlying": {name: _exposure(exposure) for name, exposure in report.by_underlying.items()},
         "positions": [_position(position) for position in report.positions],
+        "tail": _tail(report),
         "quality": {
             "left_out": [_remark(remark) for remark in report.quality.left_out],
             "flagged": [_remark(remark) for remark in report.quality.flagged],
@@ -73,6 +74,24 @@ def _scenario(result: ScenarioResult, ids: tuple[str, ...]) -> dict[str, Any]:
         "left_out": list(result.left_out),
         "held": list(result.held),
         "positions": [{"id": id_, "value": value, "pnl": pnl, "iv": iv} for id_, value, pnl, iv in columns],
+    }
+
+
+def _tail(report: RiskReport) -> dict[str, Any]:
+    """Losses are positive, base currency, one day; components by position in the order of `positions`."""
+    tail = report.tail
+    return {
+        "figures": [asdict(figure) for figure in tail.figures],
+        "component_var": _numbers(tail.component_var),
+        "component_es": _numbers(tail.component_es),
+        "by_underlying": [
+            {name: _finite(x) if isinstance(x, float) else x for name, x in asdict(share).items()}
+            for share in tail.by_underlying
+        ],
+        "days": tail.days,
+        "left_out": [_remark(remark) for remark in tail.left_out],
+        "notes": list(tail.notes),
+        "unknown": tail.unknown,
     }
 
 

@@ -9,6 +9,8 @@ import pandas as pd
 from engine.reports.numbers import amount, compact, shock
 from engine.results import Matrix, PositionRisk, RiskReport, ScenarioResult
 
+MOST_NAMED = 3
+
 
 def scenario_frame(report: RiskReport) -> pd.DataFrame:
     """Index: scenario names. Columns: leg, pnl, pct (percent), value, worst, worst_pnl, best, best_pnl, Greeks after, left_out
@@ -90,6 +92,31 @@ def greeks_frame(report: RiskReport) -> pd.DataFrame:
     return frame
 
 
+def tail_frame(report: RiskReport) -> pd.DataFrame:
+    """One row a method and level: method, level, var, es (losses positive, one day, base currency), days."""
+    rows = [asdict(figure) for figure in report.tail.figures]
+    return pd.DataFrame(rows, columns=["method", "level", "var", "es", "days"])
+
+
+def tail_shares_frame(report: RiskReport) -> pd.DataFrame:
+    """Index: underlyings, the largest component first. Columns: component_var, component_es, standalone_es, incremental_es."""
+    rows = [asdict(share) for share in report.tail.by_underlying]
+    columns = ["name", "component_var", "component_es", "standalone_es", "incremental_es"]
+    return pd.DataFrame(rows, columns=columns).set_index("name")
+
+
+def tail_notes(report: RiskReport) -> list[str]:
+    """What the figures of the tail leave out and rest on, a sentence each."""
+    reasons: dict[str, list[str]] = {}
+    for remark in report.tail.left_out:
+        reasons.setdefault(remark.reason, []).append(remark.id)
+    said = []
+    for reason, ids in reasons.items():
+        more = f" and {len(ids) - MOST_NAMED} more" if len(ids) > MOST_NAMED else ""
+        said.append(f"not in it: {', '.join(ids[:MOST_NAMED])}{more}: {reason}")
+    return [*said, *report.tail.notes]
+
+
 def report_text(report: RiskReport) -> str:
     """The whole report for a terminal."""
     parts = [_head(report)]
@@ -121,6 +148,7 @@ def report_text(report: RiskReport) -> str:
     ):
         shown[head] = [amount(x, signed=True) for x in greeks[column]]
     parts.append("Greeks\n" + _table(shown))
+    parts.append(_tail_shown(report))
     parts.append("Positions\n" + _table(_positions_shown(report)))
     matrix = matrix_frame(report.matrix)
     shown = matrix.map(compact)
@@ -148,6 +176,32 @@ def _head(report: RiskReport) -> str:
         f"net liquidation {net} {report.base_currency}; {len(report.positions)} positions, "
         f"{len(report.quality.left_out)} left out"
     )
+
+
+def _tail_shown(report: RiskReport) -> str:
+    head = f"Value at Risk and expected shortfall, one day ({report.base_currency}, losses positive)"
+    if report.tail.unknown is not None:
+        return f"{head}\nunknown: {report.tail.unknown}"
+    figures, shares = tail_frame(report), tail_shares_frame(report)
+    shown = pd.DataFrame(
+        {
+            "method": figures["method"],
+            "level": [f"{100 * level:g} %" for level in figures["level"]],
+            "VaR": [amount(x) for x in figures["var"]],
+            "ES": [amount(x) for x in figures["es"]],
+            "days": figures["days"],
+        }
+    )
+    causes = pd.DataFrame({"underlying": shares.index})
+    for column, title in (
+        ("component_es", "part of ES 97.5 %"),
+        ("standalone_es", "alone"),
+        ("incremental_es", "less without it"),
+        ("component_var", "part of VaR 99 %"),
+    ):
+        causes[title] = [amount(x, signed=column != "standalone_es") for x in shares[column]]
+    notes = "".join(f"\n! {note}" for note in tail_notes(report))
+    return f"{head}\n{_table(shown)}\n\nWho causes it ({figures['method'].iloc[0]})\n{_table(causes)}{notes}"
 
 
 def _positions_shown(report: RiskReport) -> pd.DataFrame:

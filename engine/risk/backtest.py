@@ -103,13 +103,17 @@ def filtered_var(
 
 
 def ewma_volatility(returns: Floats, decay: float = DECAY) -> Floats:
-    """(n,): what is expected of each day's return by those before it, a standard deviation about zero; NaN for the first
-    SEED_DAYS, whose mean square the average starts from."""
+    """What is expected of each day's return by those before it, a standard deviation about zero; NaN for the first SEED_DAYS,
+    whose mean square the average starts from.
+
+    Args:
+        returns: (n,) or (n, m), oldest first; the answer has the same shape.
+    """
     squares = np.square(np.asarray(returns, dtype=np.float64))
-    out = np.full(len(squares), np.nan)
+    out = np.full(squares.shape, np.nan)
     if len(squares) <= SEED_DAYS:
         return out
-    variance = float(squares[:SEED_DAYS].mean())
+    variance = squares[:SEED_DAYS].mean(axis=0)
     for day in range(SEED_DAYS, len(squares)):
         out[day] = variance
         variance = decay * variance + (1.0 - decay) * squares[day]

@@ -1,6 +1,6 @@
 """What if: templates, the volatility model, and a book shocked by them."""
 
-from engine.scenarios.apply import Outcome, run_scenarios
+from engine.scenarios.apply import Outcome, pnl_under, run_scenarios
 from engine.scenarios.betas import Beta, betas
 from engine.scenarios.clauses import Wing
 from engine.scenarios.custom import custom_scenario, custom_set, scenario_name
@@ -40,6 +40,7 @@ __all__ = [
     "get_moneyness_beta",
     "get_time_beta",
     "movers",
+    "pnl_under",
     "relevant_scenarios",
     "risk_matrix",
     "run_scenarios",

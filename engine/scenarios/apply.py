@@ -78,6 +78,13 @@ def position_pnl(book: MarkedBook, markets: Sequence[ShockedMarket], days: Seque
     return np.asarray(np.where(book.valued, change, np.nan) + 0.0)  # no -0.0
 
 
+def pnl_under(book: MarkedBook, spot: Floats, sigma: Floats) -> Floats:
+    """P&L of each position in base currency, (k, n), with spots and sigmas (k, n) at once, no time passing; NaN for what has no
+    value or no shock."""
+    change = book.scale * (value(book.contracts, Shocks(spot, sigma, np.zeros(len(spot)))) - book.base)
+    return np.asarray(np.where(book.valued, change, np.nan) + 0.0)
+
+
 def shock(book: MarkedBook, who: Movers, leg: Leg, settings: ScenarioSettings) -> ShockedMarket:
     """Spot and sigma of each position after one leg."""
     scenario, base = leg.scenario, book.contracts

@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 
 from engine.model import AlertState, Contract, Kind, Position, Severity, Snapshot, Underlying
-from engine.results import Exposure, Matrix, NamedPnl, Quality, RiskReport, ScenarioResult
+from engine.results import Exposure, Matrix, NamedPnl, Quality, RiskReport, ScenarioResult, TailRisk
 from engine.store import AlertRecord, Message, MessageKind, Priority, Store
 
 START = datetime(2026, 7, 28, 14, tzinfo=UTC)
@@ -71,6 +71,7 @@ def a_report(*runs, as_of=START):
         scenarios=runs,
         matrix=Matrix((0.0,), (0.0,), np.zeros((1, 1))),
         quality=Quality((), (), (), (), None),
+        tail=TailRisk((), np.zeros(0), np.zeros(0), (), 0, (), (), "nothing is held"),
     )
 
 

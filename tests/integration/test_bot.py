@@ -238,6 +238,26 @@ async def test_refresh_edits_the_same_message(tmp_path):
         assert it.answers(answer["message_id"]) == []
 
 
+async def test_the_value_at_risk_comes_once_the_history_is_there_over_as_many_days_as_asked(tmp_path):
+    async with program(tmp_path) as it:
+        with anyio.fail_after(60.0):
+            (answer,) = await it.ask("/risk")
+            while (
+                "Unknown: " in answer["text"] or "not in it: " in answer["text"]
+            ):  # the days arrive name by name
+                await anyio.sleep(1.0)
+                (answer,) = await it.ask("/risk")
+        assert answer["text"].startswith("Value at Risk, one day, in USD")
+        assert "of filtered history" in answer["text"] and "of ES" in answer["text"]
+        (answer,) = await it.ask("/risk 10d")
+        assert answer["text"].startswith("Value at Risk, 10 days, as √10 of one")
+        await anyio.sleep(1.1)  # the cache time, so that the refreshed card has another time
+        await it.press(answer, "Refresh")
+        await until(lambda: it.message(answer["message_id"])["edited"])
+        (refusal,) = await it.ask("/risk tomorrow")
+        assert refusal["text"] == "'tomorrow' is not 1 to 250 days. Try: /risk or /risk 10d"
+
+
 @pytest.mark.parametrize("line", ["/start", "/help", "/help matrix", "/status", "/greeks", "/positions AAPL"])
 async def test_every_other_command_answers(tmp_path, line):
     async with program(tmp_path) as it:

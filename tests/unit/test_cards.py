@@ -30,6 +30,9 @@ from engine.results import (
     Remark,
     RiskReport,
     ScenarioResult,
+    TailFigure,
+    TailRisk,
+    TailShare,
 )
 from engine.scenarios import TEMPLATES
 from engine.settings import IV_STEPS, SPOT_STEPS
@@ -103,12 +106,35 @@ def wild_report(seed, size):
         scenarios=tuple(result(random, title, positions) for title in titles),
         matrix=Matrix(SPOT_STEPS, IV_STEPS, grid),
         quality=Quality(remarks, remarks, (), notes, AS_OF - timedelta(seconds=90)),
+        tail=wild_tail(random, positions, remarks),
     )  # fmt: skip
+
+
+def wild_tail(random, positions, remarks):
+    figures = tuple(
+        TailFigure(method, level, number(random), number(random), 500)
+        for method in ("filtered history", "plain history")
+        for level in (0.95, 0.975, 0.99)
+    )
+    shares = tuple(TailShare(p.underlying, *(number(random) for _ in range(4))) for p in positions)
+    parts = np.array([number(random) for _ in positions])
+    unknown = random.choice([None, None, "3 daily moves of <X> are known, 60 needed"])
+    return TailRisk(
+        figures if unknown is None else (),
+        parts,
+        parts,
+        shares,
+        500,
+        remarks,
+        ("IV moves with <SPY>'s",),
+        unknown,
+    )
 
 
 def every_card(report):
     """All that the chat can say of a report, each with its foot."""
     cards_ = [cards.scenarios_text(report), cards.greeks_text(report), cards.day_text(report, ZONE)]
+    cards_ += [cards.risk_text(report, days) for days in (1, 10)]
     cards_.append(cards.matrix_text(report.matrix, "Risk matrix of <X>", report.base_currency))
     cards_ += [cards.positions_text(report, None, page) for page in range(cards.pages(len(report.positions)))]
     cards_ += [cards.scenario_text(report, one, 0) for one in report.scenarios[::5]]

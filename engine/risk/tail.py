@@ -1,0 +1,161 @@
+"""Value at Risk and expected shortfall of the book, and who causes them: full revaluation under days of history (D15).
+
+Losses are positive. One day; n days are the square root of n times it. The quantile is linear between order statistics (Hyndman
+and Fan's type 7); expected shortfall is the mean of the worst share of days, the last of them in part (Acerbi and Tasche 2002).
+"""
+
+import math
+from collections.abc import Sequence
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from engine.marks import MarkedBook
+from engine.model import Floats
+from engine.results import Remark, TailFigure, TailRisk, TailShare
+from engine.risk.backtest import SEED_DAYS
+from engine.risk.moves import DailyMoves, daily_moves
+from engine.scenarios import pnl_under
+from engine.settings import ScenarioSettings
+
+LEVELS: Final = (0.95, 0.975, 0.99)
+SHARES_AT: Final = 0.975
+"""The level at which expected shortfall is allocated."""
+FILTERED, PLAIN = "filtered history", "plain history"
+LEAST_FILTERED: Final = 60
+"""Days with a filter below which there is no filtered history."""
+AROUND: Final = 0.02
+"""Share of the days, on each side of the quantile, that a component of Value at Risk is the mean of."""
+
+
+def tail_risk(book: MarkedBook, settings: ScenarioSettings) -> TailRisk:
+    """Value at Risk and expected shortfall by filtered and by plain history, and the filtered one by position and underlying.
+
+    Positions that can't be valued, or whose underlying's days are unknown, are in no sum and are named.
+    """
+    positions = book.snapshot.positions
+    moves = daily_moves(book, settings)
+    if not positions:
+        return _unknown(0, "nothing is held")
+    if isinstance(moves, str):
+        return _unknown(len(positions), moves)
+    methods = {PLAIN: pnl_under(book, *moves.shocked(book, False, settings))}
+    if len(moves.days) > SEED_DAYS + LEAST_FILTERED:
+        methods = {FILTERED: pnl_under(book, *moves.shocked(book, True, settings)), **methods}
+    chosen = next(iter(methods.values()))
+    counted = ~np.isnan(chosen).any(axis=0)
+    if not counted.any():
+        return _unknown(len(positions), "nothing could be valued", moves)
+    figures = tuple(
+        TailFigure(method, level, value_at_risk(total, level), expected_shortfall(total, level), len(total))
+        for method, total in ((method, pnl[:, counted].sum(axis=1)) for method, pnl in methods.items())
+        for level in LEVELS
+    )
+    of_var, of_es = np.full((2, len(positions)), np.nan)
+    pnl = chosen[:, counted]
+    of_var[counted], of_es[counted] = component_var(pnl, LEVELS[-1]), component_es(pnl, SHARES_AT)
+    names = np.array([position.contract.underlying for position in positions], dtype=object)[counted]
+    shares = _by_underlying(pnl, names, of_var[counted], of_es[counted])
+    return TailRisk(
+        figures, of_var, of_es, shares, len(moves.days), _left_out(book, moves), moves.notes, None
+    )
+
+
+def _unknown(n: int, reason: str, moves: DailyMoves | None = None) -> TailRisk:
+    none = np.full(n, np.nan)
+    if moves is None:
+        return TailRisk((), none, none, (), 0, (), (), reason)
+    return TailRisk((), none, none, (), len(moves.days), moves.left_out, moves.notes, reason)
+
+
+def _left_out(book: MarkedBook, moves: DailyMoves) -> tuple[Remark, ...]:
+    """Positions without days; those without a value are named by the report's quality."""
+    already = {remark.id for remark in book.left_out}
+    return tuple(remark for remark in moves.left_out if remark.id not in already)
+
+
+def value_at_risk(pnl: Floats, level: float) -> float:
+    """The loss that P&L (k,) goes beyond with the chance 1 - level; negative where even that day gains."""
+    return float(-np.quantile(pnl, 1.0 - level))
+
+
+def expected_shortfall(pnl: Floats, level: float) -> float:
+    """The mean loss of the worst 1 - level of the days of P&L (k,)."""
+    return float(-(pnl @ _worst(pnl, level)))
+
+
+def component_es(pnl: Floats, level: float) -> Floats:
+    """(n,): each position's mean loss on the book's worst days; they sum to the book's expected shortfall (Euler; Tasche 1999).
+
+    Args:
+        pnl: (k, n).
+    """
+    return np.asarray(-(_worst(pnl.sum(axis=1), level) @ pnl) + 0.0)
+
+
+def component_var(pnl: Floats, level: float) -> Floats:
+    """(n,): each position's mean loss on the days around the book's quantile, scaled to sum to its Value at Risk.
+
+    One day alone says little of what is usual there. NaN where those days do not lose.
+
+    Args:
+        pnl: (k, n).
+    """
+    total = pnl.sum(axis=1)
+    k, order = len(total), np.argsort(total, kind="stable")
+    at, reach = (k - 1) * (1.0 - level), max(AROUND * k, 1.0)
+    near = np.maximum(1.0 - np.abs(np.arange(k) - at) / reach, 0.0)
+    around = -(near / near.sum()) @ pnl[order]
+    whole, target = float(around.sum()), value_at_risk(total, level)
+    if target == 0.0:
+        return np.zeros(pnl.shape[1])
+    if whole * target <= 0.0:
+        return np.full(pnl.shape[1], np.nan)
+    return np.asarray(around * (target / whole) + 0.0)
+
+
+def incremental_es(pnl: Floats, groups: Sequence[Floats], level: float) -> list[float]:
+    """By how much the book's expected shortfall would fall without each group.
+
+    Args:
+        pnl: (k, n). groups: masks (n,).
+    """
+    total = pnl.sum(axis=1)
+    whole = expected_shortfall(total, level)
+    return [whole - expected_shortfall(total - pnl[:, mask].sum(axis=1), level) for mask in groups]
+
+
+def _worst(pnl: Floats, level: float) -> Floats:
+    """(k,): the weights of the days in the mean of the worst 1 - level of them."""
+    k, weights = len(pnl), np.zeros(len(pnl))
+    share = (1.0 - level) * k
+    whole = min(math.floor(share + 1e-9), k)
+    order = np.argsort(pnl, kind="stable")
+    weights[order[:whole]] = 1.0
+    if whole < k:
+        weights[order[whole]] = max(share - whole, 0.0)
+    return np.asarray(weights / weights.sum())
+
+
+def _by_underlying(
+    pnl: Floats, names: npt.NDArray[Any], of_var: Floats, of_es: Floats
+) -> tuple[TailShare, ...]:
+    """The largest component first.
+
+    Args:
+        pnl: (k, n). names, of_var, of_es: (n,).
+    """
+    kept = list(dict.fromkeys(names.tolist()))
+    masks = [names == name for name in kept]
+    rows = [
+        TailShare(
+            name,
+            float(of_var[mask].sum()),
+            float(of_es[mask].sum()),
+            expected_shortfall(pnl[:, mask].sum(axis=1), SHARES_AT),
+            less,
+        )
+        for name, mask, less in zip(kept, masks, incremental_es(pnl, masks, SHARES_AT), strict=True)
+    ]
+    return tuple(sorted(rows, key=lambda row: -row.component_es))
