@@ -296,6 +296,9 @@ def risk_text(report: RiskReport, days: int) -> str:
     if figure is not None and report.basis:
         share = percent(root * figure.var / report.basis, signed=False)
         words.append(f"99 %: {share} of {escape(report.basis_name)}; {figure.days} days of {figure.method}.")
+    missing = len(tail.left_out) + len(report.quality.left_out)
+    if missing:
+        words.append(f"<b>Without {missing} of {len(report.positions)} positions.</b>")
     words.append(pre(lines))
     words.append("Parts are of ES at 97.5 % and sum to it; less: what it would be less without them.")
     words += [f"! {escape(_cut(note, LONGEST_NOTE))}" for note in tail_notes(report)[:MOST_CAUSES]]

@@ -107,13 +107,14 @@ def tail_shares_frame(report: RiskReport) -> pd.DataFrame:
 
 def tail_notes(report: RiskReport) -> list[str]:
     """What the figures of the tail leave out and rest on, a sentence each."""
+    labels = {position.id: position.label for position in report.positions}
     reasons: dict[str, list[str]] = {}
     for remark in report.tail.left_out:
-        reasons.setdefault(remark.reason, []).append(remark.id)
+        reasons.setdefault(remark.reason, []).append(labels.get(remark.id, remark.id))
     said = []
-    for reason, ids in reasons.items():
-        more = f" and {len(ids) - MOST_NAMED} more" if len(ids) > MOST_NAMED else ""
-        said.append(f"not in it: {', '.join(ids[:MOST_NAMED])}{more}: {reason}")
+    for reason, names in reasons.items():
+        more = f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
+        said.append(f"not in it: {', '.join(names[:MOST_NAMED])}{more}: {reason}")
     return [*said, *report.tail.notes]
 
 

@@ -406,3 +406,15 @@ def test_a_page_that_is_no_number_is_refused_with_words(text):
 def test_buttons_come_in_rows():
     rows = rows_of([button(str(i), "a") for i in range(5)], 2)
     assert [len(row) for row in rows] == [2, 2, 1]
+
+
+def test_a_value_at_risk_of_part_of_the_book_says_so_above_its_figures():
+    closes = tuple((AS_OF.date() - timedelta(days=400 - i), 640.0 + (-1) ** i) for i in range(400))
+    underlyings = MARKET | {
+        "SPY": replace(MARKET["SPY"], closes=closes),
+        "NEW": Underlying("NEW", Kind.STOCK, 10.0),
+    }
+    held = [holding("SPY", 1.0, mark=640.0), holding("NEW", 5.0, Kind.STOCK, mark=10.0)]
+    text = cards.risk_text(analyse(snapshot(held, underlyings, net_liquidation=1e5), SETTINGS), 1)
+    assert "<b>Without 1 of 2 positions.</b>" in text.partition("<pre>")[0]
+    assert "! not in it: NEW: no daily closes, and no beta to SPY stands in" in text
