@@ -113,6 +113,7 @@ def keys_of(rows: Rows) -> list[bytes]:
         rows.middle,
         rows.log_width,
         rows.first,
+        rows.spacing,
         rows.nodes,
     ]
     paid = np.stack([rows.times, rows.amounts], axis=2).reshape(len(rows.sign), 2 * rows.times.shape[1])
@@ -167,10 +168,10 @@ def _rows(
     drift = np.where(tabled, drift, 0.0)
     first = np.floor((np.minimum(drift, 0.0) - STRIP) / SPACING) * SPACING
     cells = np.ceil((np.maximum(drift, 0.0) + STRIP - first) / SPACING)
-    late = (c.is_call | ~early) & (used & (times > (1.0 - LATE) * c.tau[:, None])).any(axis=1)
     any_day = early & ~np.where(
         c.is_call, (c.dividend_yield <= 0.0) & (carry >= 0.0), (c.rate <= 0.0) & (carry <= 0.0)
     )
+    late = (c.is_call | ~any_day) & (used & (times > (1.0 - LATE) * c.tau[:, None])).any(axis=1)
     costs = np.maximum(np.abs(c.rate), np.abs(c.dividend_yield)) * c.tau
     hard = (amounts > LARGE_DIVIDEND).any(axis=1) | late | (band.middle * WIDTH > LARGE_DEVIATION)
     finer = np.ones(len(c))

@@ -141,8 +141,8 @@ class Choice:
         of_exercise = self._slopes_of_exercise()
         s, ss, v, r, sv, vv, st = of_hold - of_exercise  # of H - J by spot, sigma, rate and time
         per_spot, per_sigma = (1.0 / np.where(at > 0.0, at, np.inf) for at in (spot, sigma))
-        ds, dv = doubt * per_spot, doubt * per_sigma  # of the doubt by spot, sigma and time
-        dt = -doubt / (2.0 * np.fmax(t, LEAST_TIME * c.tau))
+        ds, dv = doubt * per_spot, doubt * per_sigma  # of the doubt by spot and sigma
+        dt = -doubt / (2.0 * np.fmax(t, LEAST_TIME * c.tau))  # and by time
         by_lead, by_doubt = ndtr(x), density(x)
         curve = by_doubt / steepness
 

@@ -214,12 +214,14 @@ def _searched(c: Contracts, prices: Floats, value_at: ValueAt) -> Floats:
         inside &= np.abs(step) <= reach
         log_sigma = np.where(inside, log_sigma + step, log_sigma)
     slope = (values[-1] - values[0]) / (x[-1] - x[0])
+    settled = np.zeros(len(c), dtype=np.bool_)
     for _ in range(POLISH):  # the tables are smooth in pieces, and a polynomial may lie across two
         near = replace(c, sigma=np.exp(log_sigma))
         step = (prices - value_at(near, near.sigma[None, :])[0]) / slope
-        inside &= np.abs(step) <= REACHES[-1]
-        log_sigma = np.where(inside, log_sigma + step, log_sigma)
-        if (np.abs(step[inside]) <= POLISHED).all():
+        inside &= settled | (np.abs(step) <= REACHES[-1])
+        log_sigma = np.where(inside & ~settled, log_sigma + step, log_sigma)
+        settled |= np.abs(step) <= POLISHED
+        if settled[inside].all():
             break
     sigma, rest = np.where(inside, np.exp(log_sigma), np.nan), np.flatnonzero(~inside)
     if len(rest):
@@ -252,7 +254,7 @@ def _solve(p: _Normalised, to: float) -> Floats:
     high = p.target > 0.5 * p.most
     goal = np.log(np.where(high, p.most - p.target, p.target))
     low, top = np.maximum(p.target * np.sqrt(2.0 * np.pi), -p.x / 60.0), np.full_like(p.x, MOST_DEVIATION)
-    s = np.clip(inflection, low, top)
+    s, done = np.clip(inflection, low, top), np.zeros(len(p.x), dtype=np.bool_)
     for _ in range(ITERATIONS):
         log_b, slope = _log_price(p.x, s)
         log_gap, gap_slope = _log_gap(p.x, s)
@@ -262,8 +264,9 @@ def _solve(p: _Normalised, to: float) -> Floats:
         newton = s - miss / slope
         inside = (newton > low) & (newton < top)
         following = np.where(inside, newton, 0.5 * (low + top))
-        done = (np.abs(following - s) <= to * s) | (miss == 0.0)
-        s = np.where(miss == 0.0, s, following)
+        arrives = (np.abs(following - s) <= to * s) | (miss == 0.0)
+        s = np.where(done | (miss == 0.0), s, following)  # what has arrived stays, whatever the others need
+        done |= arrives
         if done.all():
             break
     return s

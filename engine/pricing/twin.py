@@ -126,8 +126,8 @@ def _spots(option: _Option, deviations: Floats, z: Floats) -> Floats:
 
 
 def _residuals(option: _Option, deviations: Floats, z: Floats, steps: int) -> Floats:
-    """What the lattice adds to the closed form: two grids half a cell apart, but for large cells and exercise before dividends
-    only; against a quarter of the steps where exercise may be due any day; to the bit what exercise adds where that is due."""
+    """What the lattice adds to the closed form: two grids half a cell apart, but for large cells of what can't be exercised any
+    day; against a quarter of the steps where it can; to the bit what exercise adds where that is due."""
 
     def residual(at: Floats, steps: int, split: int) -> Floats:
         closed = option.closed(_spots(option, deviations, at), deviations)

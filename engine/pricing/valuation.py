@@ -4,8 +4,8 @@ LINEAR is worth its own price. Europeans without cash dividends, and Americans f
 closed form; the others the closed form plus the residual of a table, made once per contract and read for every shock. With a
 dividend almost due they are what remains after it, or exercise just before (`imminent`). What no table serves (expiry, no
 volatility, a spot of nothing, a forward that drifts over many deviations) is solved directly.
-A contract with an input that is NaN, infinite or negative (sigma, strike, spot, a dividend; not the price of LINEAR) is
-worth NaN, and touches no other contract.
+A contract with an input that is NaN, infinite or negative (sigma, strike, spot, a dividend; not the price of LINEAR), or with
+a rate beyond all measure, is worth NaN, and touches no other contract.
 """
 
 from dataclasses import replace
@@ -36,6 +36,9 @@ RATE_STEP: Final = 0.001
 NAMES: Final = GreekColumns.__slots__
 CHOICES: Final = 2
 """Each dividend that is almost due multiplies the states that are valued after it."""
+
+MOST_CARRY: Final = 700.0
+"""Rate or yield times the life of an option, beyond which its growth is no number."""
 
 _TABLES: Final = Tables()  # a memo: what is in it changes no value
 
@@ -282,6 +285,7 @@ def _tabled(carried: Contracts, early: BoolArray) -> BoolArray:
 def _usable(c: Contracts) -> BoolArray:
     """Contracts that are sound in all but spot and sigma."""
     finite = np.isfinite(c.strike + c.tau + c.rate + c.dividend_yield) & (c.strike >= 0.0)
+    finite &= np.maximum(np.abs(c.rate), np.abs(c.dividend_yield)) * np.maximum(c.tau, 0.0) < MOST_CARRY
     amounts = c.dividend_amounts
     dividends = ~np.isnan(c.dividend_times).any(axis=1) & (np.isfinite(amounts) & (amounts >= 0.0)).all(
         axis=1

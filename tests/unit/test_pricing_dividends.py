@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engine.pricing import Contracts, Model, greeks, price
+from engine.pricing import Contracts, Model, american, greeks, price
 from engine.pricing.dividends import by_date, present_value, roots, shifted
 from engine.pricing.interpolation import Interpolation
 
@@ -79,6 +79,16 @@ def test_put_call_parity_of_europeans_holds_through_dividends(dividends: list, s
 
 def test_a_vanishing_dividend_gives_the_closed_form() -> None:
     np.testing.assert_allclose(price(option([(0.2, 1e-9)])), price(option([])), rtol=0, atol=2e-4)
+
+
+@pytest.mark.parametrize("rate", [0.0, -0.01])
+@pytest.mark.parametrize("share", [0.95, 0.98, 0.995, 0.999, 0.9999])
+def test_a_put_that_is_only_held_for_a_late_dividend_is_worth_what_a_fine_tree_says(
+    rate: float, share: float
+) -> None:
+    put = option([(share, 1.0)], Model.AMERICAN, rate=rate, sigma=[0.2, 0.75], is_call=False, tau=1.0)
+    tree = american.solve(put, np.ones(2, dtype=np.bool_), 1601).price
+    np.testing.assert_allclose(price(put), tree, rtol=0, atol=2e-3)
 
 
 @pytest.mark.parametrize("times", [(1e-145,), (1e-145, 1e-7), (1e-300, 1e-145), (0.5 - 1e-12,)])

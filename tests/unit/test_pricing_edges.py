@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from engine.pricing import Contracts, Model, Shocks, price, shocked_greeks, value
+from engine.pricing import Contracts, Model, Shocks, greeks, price, shocked_greeks, value
 from engine.pricing.american import solve
 from tests.unit.contracts import as_european, intrinsic, later
 from tests.validation.quantlib import american_values
@@ -219,3 +219,31 @@ def test_two_exercise_boundaries_leave_a_put_above_its_european() -> None:
     c = book(**EDGES["two exercise boundaries of a put"])
     puts = c.take(~c.is_call)
     assert (price(puts) >= price(as_european(puts))).all()
+
+
+@pytest.mark.parametrize(
+    "absurd", [{"rate": 1e300}, {"tau": 1e300}, {"dividend_yield": -1e300}, {"tau": 1e6}]
+)
+def test_an_absurd_input_is_worth_nothing_known_and_touches_no_other(absurd: dict[str, float]) -> None:
+    ordinary = {
+        "spot": 100.0,
+        "strike": 100.0,
+        "sigma": 0.3,
+        "tau": 0.5,
+        "rate": 0.03,
+        "dividend_yield": 0.01,
+    }
+    rows = [ordinary, ordinary | absurd, ordinary]
+    book = Contracts.of(
+        model=Model.AMERICAN,
+        dividends=[[(0.2, 1.0)]] * 3,
+        **{name: [row[name] for row in rows] for name in ordinary},
+    )
+    found = greeks(book)
+    assert np.isnan(found.price[1]) and found.price[0] == found.price[2] > 0.0
+
+
+def test_a_volatility_beyond_all_measure_leaves_the_price_at_its_bound_and_delta_a_number() -> None:
+    c = Contracts.of(model=Model.BLACK_SCHOLES, spot=100.0, strike=100.0, sigma=1e300, tau=0.5, rate=0.03)
+    found = greeks(c)
+    assert found.price[0] == pytest.approx(100.0, abs=1e-3) and found.delta[0] == pytest.approx(1.0)

@@ -143,3 +143,24 @@ def test_the_contracts_own_sigma_is_not_looked_at() -> None:
     c = call(Model.BLACK_SCHOLES, sigma=0.3)
     implied = implied_volatility(replace(c, sigma=np.array([np.nan])), price(c))
     np.testing.assert_allclose(implied.sigma, 0.3, rtol=1e-10)
+
+
+def test_an_implied_volatility_is_the_same_in_any_company() -> None:
+    """One search ends later than another; what has arrived does not move on with it."""
+    random = np.random.default_rng(12)
+    n = 60
+    c = Contracts.of(
+        model=Model.AMERICAN,
+        is_call=random.random(n) < 0.5,
+        spot=100.0,
+        strike=random.uniform(60, 140, n),
+        sigma=random.uniform(0.1, 2.0, n),
+        tau=random.uniform(0.02, 1.5, n),
+        rate=random.uniform(-0.05, 0.1, n),
+        dividends=[[(0.01, 1.0)] if i % 3 else [] for i in range(n)],
+    )
+    prices = price(c)
+    together = implied_volatility(c, prices)
+    for i in range(0, n, 7):
+        alone = implied_volatility(c.take(np.array([i])), prices[i : i + 1])
+        np.testing.assert_allclose(alone.sigma, together.sigma[i : i + 1], rtol=1e-12)

@@ -19,9 +19,9 @@ from engine.pricing.kernels.jit import inlined, kernel
 from engine.pricing.kernels.maths import SHIFT, SHIFT_BITS, exp, legs, log
 
 CERTAIN = 9.0  # standard deviations beyond which the last step has no doubt
-FARTHEST = 37.0  # standard deviations beyond which a double has none
+NO_DOUBT = 37.0  # standard deviations beyond which a double has none
 BLOCK = 8 * LANES  # places found in a row
-ROWS = 8  # of scratch
+ROWS = 7  # of scratch
 EDGES = 2 * LANES  # of a row of scratch: the rows of nodes before the first and after the last
 
 
@@ -44,7 +44,10 @@ def six_points(f):
 
 @inlined
 def node_of(place, last):
-    """The node before a place among the nodes 0 … last, held in 2 … last - 3 for six_points, and the distance from it."""
+    """The node before a place among the nodes 0 … last, held in 2 … last - 3 for six_points, and the distance from it.
+
+    A place on a node may have the node before it, one away. NaN gives a number that is no node: don't look there.
+    """
     shifted = min(max(place - 0.5, 2.0), last - 3.0) + SHIFT  # to the nearest number, as bits
     return np.float64(shifted).view(np.int64) - SHIFT_BITS, place - (shifted - SHIFT)
 
@@ -407,14 +410,14 @@ def _step_from_a_corner(
     """One step back, in place, where the values have corners: the corner's part by Black and Scholes, the rest on the nodes.
 
     Args:
-        widths: (8,), the deviations of this step. drift: exp(yield dt).
+        scratch: its rows from the fifth on are used. widths: (8,), the deviations of this step. drift: exp(yield dt).
     """
     size = paid.size
     values = held[LANES : size + LANES]
     corner_of, turn_of, width_of = scratch[4, :size], scratch[5, :size], scratch[6, :size]
     for lane in range(LANES):
         if turns[lane] == 0.0:
-            corners[lane] = strike
+            corners[lane] = strike  # any spot: what is put there is multiplied by nothing
     _fill(corner_of, corners)
     _fill(turn_of, turns)
     _fill(width_of, widths)
@@ -425,7 +428,7 @@ def _step_from_a_corner(
         later, corner = paid[i] / drift, corner_of[i]
         side = 1.0 if turn_of[i] * corner > 0.0 else -1.0
         d2 = log(later / corner) / width_of[i] - 0.5 * width_of[i]
-        d2 = min(max(d2, -FARTHEST), FARTHEST)  # a step may be too short to square what it is divided by
+        d2 = min(max(d2, -NO_DOUBT), NO_DOUBT)  # a step may be too short to square what it is divided by
         spot_leg, strike_leg = legs(side, later, corner, d2 + width_of[i], d2)
         values[i] += turn_of[i] * (spot_leg - strike_leg)
     if early:

@@ -92,8 +92,8 @@ def evaluate(rows, begins, ends, columns, shocks, spots, sigmas, tables, out):
                     angle[k] = (log(wide) - log_middle) * inverse_width
                     place[k] = (z - first) * inverse_spacing - (shift + tilt * angle[k])
                 for k in range(size):
-                    node[k], beyond = node_of(place[k], last)
-                    w = six_points(beyond)
+                    node[k], distance = node_of(place[k], last)
+                    w = six_points(distance)
                     for i in range(6):
                         weights[i, k] = w[i]
                 for k in range(size):

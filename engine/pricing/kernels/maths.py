@@ -62,7 +62,7 @@ def log(x):
 @inlined
 def mills(x):
     """N(-|x|) exp(x x / 2): the normal distribution's tail without its exponential."""
-    y = abs(x) * ROOT_HALF
+    y = min(abs(x), 1e100) * ROOT_HALF  # there is nothing beyond, and its square is finite
     wide, long = y + MIDDLE, 1.0 + 2.0 * y
     inverse = 1.0 / (wide * long)
     t = (y - MIDDLE) * long * inverse
