@@ -12,6 +12,8 @@ from html import escape
 from typing import Final
 from zoneinfo import ZoneInfo
 
+import numpy as np
+
 from engine.broker import LinkPhase, LinkState
 from engine.model import Kind
 from engine.reports.numbers import UNKNOWN, amount, compact, percent, shock
@@ -25,6 +27,7 @@ DAYS_SHOWN_WITHOUT_YEAR: Final = 330
 MOST_NAMED: Final = 3
 MOST_REASONS: Final = 2
 MOST_CAUSES: Final = 6
+MOST_RANKED: Final = 24
 LONGEST_NOTE: Final = 160
 
 
@@ -305,9 +308,45 @@ def risk_text(report: RiskReport, days: int) -> str:
     return "\n".join(words)
 
 
+def symbol_risk_text(report: RiskReport, symbol: str, days: int) -> str:
+    """What the positions on one underlying have to do with the book's tail, and where its volatility stands in its year."""
+    tail, root = report.tail, math.sqrt(days)
+    span = "one day" if days == 1 else f"{days} days, as √{days} of one"
+    rows = [(i, row) for i, row in enumerate(report.positions) if row.underlying == symbol]
+    words = [
+        f"<b>Risk of {escape(symbol)}</b>, {span}, in {escape(report.base_currency)}",
+        _standing(rows[0][1]),
+    ]
+    if tail.unknown is not None:
+        return "\n".join([*words, f"Value at Risk unknown: {escape(tail.unknown)}."])
+    share = next((one for one in tail.by_underlying if one.name == symbol), None)
+    if share is None:
+        words.append("None of its positions is in the Value at Risk.")
+    else:
+        words.append(
+            f"ES 97.5 %: {_loss(root * share.component_es)} of the book's, {_loss(root * share.standalone_es)} alone, "
+            f"{_loss(root * share.incremental_es)} less without it."
+        )
+    lines = [f"{'':<17}{'of ES':>7}{'VaR':>6}"]
+    ranked = sorted(rows, key=lambda pair: -np.nan_to_num(tail.component_es[pair[0]], nan=-math.inf))
+    for i, row in ranked[:MOST_RANKED]:
+        es, var = (_loss(root * parts[i]) for parts in (tail.component_es, tail.component_var))
+        lines.append(f"{short_label(row):<17}{es:>7}{var:>6}")
+    if len(ranked) > MOST_RANKED:
+        lines.append(f"and {len(ranked) - MOST_RANKED} more")
+    return "\n".join([*words, pre(lines), "Parts of the book's ES at 97.5 % and VaR at 99 %."])
+
+
+def _standing(row: PositionRisk) -> str:
+    """IV rank and percentile of a position's underlying, in words."""
+    if row.iv_rank is None or row.iv_percentile is None:
+        return "IV rank unknown: less than 200 days of its volatility."
+    return f"IV rank {100 * row.iv_rank:.0f} %, percentile {100 * row.iv_percentile:.0f} % of its year."
+
+
 def _loss(amount: float) -> str:
     """A loss, positive, without its sign."""
-    return compact(amount).removeprefix("+")
+    return compact(amount, short=True).removeprefix("+")
 
 
 def summary_lines(report: RiskReport) -> list[str]:

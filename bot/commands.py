@@ -62,7 +62,11 @@ COMMANDS: Final = (
     ),
     Command("greeks", "", "Greeks by underlying", "/greeks", book.greeks),
     Command(
-        "risk", "[10d]", "Value at Risk, expected shortfall, and who causes them", "/risk 10d", book.risk
+        "risk",
+        "[symbol] [10d]",
+        "Value at Risk, expected shortfall, and who causes them",
+        "/risk 10d",
+        book.risk,
     ),
     Command(
         "events", "[symbol] [days]", "what is coming, and what it means", "/events AAPL 60", events.events
@@ -89,7 +93,7 @@ ACTIONS: Final[dict[str, Callable[[Context, list[str]], Awaitable[list[Reply]]]]
 }
 """What buttons stand for; the arguments come from their data."""
 
-ARGUMENTS: Final = {"positions": 3, "risk": 1, "scenario": 3, "matrix": 2, "events": 2, "whatif": 3}
+ARGUMENTS: Final = {"positions": 3, "risk": 2, "scenario": 3, "matrix": 2, "events": 2, "whatif": 3}
 
 
 def lookup(name: str) -> Command:

@@ -10,7 +10,7 @@ import numpy as np
 from engine.marks import MarkedBook, days_to_expiry, mark_book
 from engine.model import CLOSED_MODES, Floats, Snapshot
 from engine.results import Exposure, Matrix, PositionRisk, Quality, Remark, RiskReport, ScenarioResult
-from engine.risk import basis, exposure_sum, position_exposures, scenario_results, tail_risk
+from engine.risk import IvRank, basis, exposure_sum, iv_rank, position_exposures, scenario_results, tail_risk
 from engine.scenarios import (
     Scenario,
     custom_set,
@@ -73,10 +73,16 @@ def analyse_matrix(
 
 
 def _positions(book: MarkedBook, table: Floats) -> tuple[PositionRisk, ...]:
-    return tuple(_position(book, i, table[i]) for i in range(len(book.snapshot.positions)))
+    snapshot = book.snapshot
+    today = snapshot.as_of.date()
+    standings = {name: iv_rank(underlying, today) for name, underlying in snapshot.underlyings.items()}
+    return tuple(
+        _position(book, i, table[i], standings.get(position.contract.underlying))
+        for i, position in enumerate(snapshot.positions)
+    )
 
 
-def _position(book: MarkedBook, i: int, exposures: Floats) -> PositionRisk:
+def _position(book: MarkedBook, i: int, exposures: Floats, standing: IvRank | None) -> PositionRisk:
     position = book.snapshot.positions[i]
     contract, unit = position.contract, book.greeks
     mark = _known(book.mark[i])
@@ -101,6 +107,8 @@ def _position(book: MarkedBook, i: int, exposures: Floats) -> PositionRisk:
         value=_known(book.value[i]),
         iv=_known(book.contracts.sigma[i]) if contract.is_option else None,
         iv_source=book.iv_source[i],
+        iv_rank=None if standing is None else standing.rank,
+        iv_percentile=None if standing is None else standing.percentile,
         delta=_known(unit.delta[i]),
         gamma=_known(unit.gamma[i]),
         vega=_known(unit.vega[i]),

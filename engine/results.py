@@ -49,7 +49,8 @@ class Exposure:
 
 @dataclass(frozen=True, slots=True)
 class PositionRisk:
-    """One position, valued. Greeks are per unit of the underlying; `exposure` is of the whole holding."""
+    """One position, valued. Greeks are per unit of the underlying; `exposure` is of the whole holding; IV rank and percentile,
+    0 to 1, are of the underlying's 30-day volatility in its year."""
 
     id: str
     label: str
@@ -68,6 +69,8 @@ class PositionRisk:
     value: float | None
     iv: float | None
     iv_source: IvSource | None
+    iv_rank: float | None
+    iv_percentile: float | None
     delta: float | None
     gamma: float | None
     vega: float | None

@@ -220,6 +220,9 @@ def _positions_shown(report: RiskReport) -> pd.DataFrame:
                 if position.iv is None
                 else f"{100 * position.iv:.1f}%",
                 "IV from": position.iv_source or "",
+                "IV rank/pct": ""
+                if position.iv_rank is None or position.iv_percentile is None
+                else f"{100 * position.iv_rank:.0f}/{100 * position.iv_percentile:.0f}",
                 "delta": "?" if position.delta is None else f"{position.delta:+.3f}",
                 "vega/pt": amount(None if position.exposure is None else position.exposure.vega, signed=True),
                 "theta/day": amount(

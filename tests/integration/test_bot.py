@@ -254,8 +254,13 @@ async def test_the_value_at_risk_comes_once_the_history_is_there_over_as_many_da
         await anyio.sleep(1.1)  # the cache time, so that the refreshed card has another time
         await it.press(answer, "Refresh")
         await until(lambda: it.message(answer["message_id"])["edited"])
+        (answer,) = await it.ask("/risk spy 5d")
+        assert answer["text"].startswith("Risk of SPY, 5 days, as √5 of one, in USD\nIV rank ")
+        assert "of the book's" in answer["text"]
+        (refusal,) = await it.ask("/risk 0d")
+        assert refusal["text"] == "0d is not 1 to 250 days. Try: /risk 10d or /risk AAPL 10d"
         (refusal,) = await it.ask("/risk tomorrow")
-        assert refusal["text"] == "'tomorrow' is not 1 to 250 days. Try: /risk or /risk 10d"
+        assert refusal["text"].startswith("No position on 'TOMORROW'. Try: /risk ")
 
 
 @pytest.mark.parametrize("line", ["/start", "/help", "/help matrix", "/status", "/greeks", "/positions AAPL"])

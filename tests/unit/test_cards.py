@@ -75,7 +75,7 @@ def position(random, i):
         f"DU1:{i}:{label}", label, symbol, Kind.OPTION if option else Kind.STOCK,
         random.choice([1.0, -10.0, 0.125, -123.456, 1e7, 12_345_678.9]), 100.0, "USD", expiry, strike, right,
         None if expiry is None else (expiry - date(2026, 7, 28)).days, finite(random), random.choice([None, *MarkSource]),
-        finite(random), finite(random), finite(random), random.choice([None, *IvSource]), *(finite(random) for _ in range(8)),
+        finite(random), finite(random), finite(random), random.choice([None, *IvSource]), *(finite(random) for _ in range(10)),
         exposure, finite(random), None,
     )  # fmt: skip
 
@@ -135,6 +135,7 @@ def every_card(report):
     """All that the chat can say of a report, each with its foot."""
     cards_ = [cards.scenarios_text(report), cards.greeks_text(report), cards.day_text(report, ZONE)]
     cards_ += [cards.risk_text(report, days) for days in (1, 10)]
+    cards_ += [cards.symbol_risk_text(report, symbol, 1) for symbol in cards.known_symbols(report)[:5]]
     cards_.append(cards.matrix_text(report.matrix, "Risk matrix of <X>", report.base_currency))
     cards_ += [cards.positions_text(report, None, page) for page in range(cards.pages(len(report.positions)))]
     cards_ += [cards.scenario_text(report, one, 0) for one in report.scenarios[::5]]
