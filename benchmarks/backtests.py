@@ -22,6 +22,7 @@ from engine.risk.backtest import (
     filtered_var,
     historical_var,
     normal_var,
+    restarted_var,
 )
 
 CLOSES: Final = DATA / "prices" / "gspc_daily.csv.gz"
@@ -31,6 +32,7 @@ LEVEL: Final = 0.99
 
 METHODS: Final[Mapping[str, Callable[[Floats, float], Floats]]] = {
     "filtered historical, 500 days": filtered_var,
+    "filtered, two years alone (`/risk`)": restarted_var,
     "historical, 250 days": historical_var,
     "historical, 500 days": lambda returns, level: historical_var(returns, level, 500),
     "normal, 250 days": normal_var,

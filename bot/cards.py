@@ -276,7 +276,7 @@ def risk_text(report: RiskReport, days: int) -> str:
     span = "one day" if days == 1 else f"{days} days, as √{days} of one"
     head = f"<b>Value at Risk</b>, {span}, in {escape(report.base_currency)}"
     if tail.unknown is not None:
-        return f"{head}\nUnknown: {escape(tail.unknown)}."
+        return "\n".join([head, f"Unknown: {escape(tail.unknown)}.", *_tail_notes(report)])
     lines = []
     for method in dict.fromkeys(figure.method for figure in tail.figures):
         lines.append(f"{method:<16}{'VaR':>7}{'ES':>7}")
@@ -304,8 +304,12 @@ def risk_text(report: RiskReport, days: int) -> str:
         words.append(f"<b>Without {missing} of {len(report.positions)} positions.</b>")
     words.append(pre(lines))
     words.append("Parts are of ES at 97.5 % and sum to it; less: what it would be less without them.")
-    words += [f"! {escape(_cut(note, LONGEST_NOTE))}" for note in tail_notes(report)[:MOST_CAUSES]]
-    return "\n".join(words)
+    return "\n".join([*words, *_tail_notes(report)])
+
+
+def _tail_notes(report: RiskReport) -> list[str]:
+    """What the figures leave out and rest on, as much as a phone shows."""
+    return [f"! {escape(_cut(note, LONGEST_NOTE))}" for note in tail_notes(report)[:MOST_CAUSES]]
 
 
 def symbol_risk_text(report: RiskReport, symbol: str, days: int) -> str:

@@ -81,7 +81,10 @@ def _tail(report: RiskReport) -> dict[str, Any]:
     """Losses are positive, base currency, one day; components by position in the order of `positions`."""
     tail = report.tail
     return {
-        "figures": [asdict(figure) for figure in tail.figures],
+        "figures": [
+            {name: _finite(x) if isinstance(x, float) else x for name, x in asdict(figure).items()}
+            for figure in tail.figures
+        ],
         "component_var": _numbers(tail.component_var),
         "component_es": _numbers(tail.component_es),
         "by_underlying": [

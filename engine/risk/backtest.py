@@ -102,6 +102,20 @@ def filtered_var(
     return historical_var(standardised, level, window) * volatility
 
 
+def restarted_var(
+    returns: Floats, level: float, window: int = FILTERED_WINDOW, decay: float = DECAY
+) -> Floats:
+    """(n,): as filtered_var where nothing is known but the window: its first SEED_DAYS start the volatility and have no part in
+    the quantile. It is what a book's Value at Risk is made of."""
+    past = _past(returns, window).T
+    if not past.shape[1]:
+        return np.full(len(returns), np.nan)
+    expected = ewma_volatility(np.vstack([past, np.zeros((1, past.shape[1]))]), decay)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        standardised = past[SEED_DAYS:] / expected[SEED_DAYS:-1]
+    return _led(len(returns), -np.quantile(standardised, 1.0 - level, axis=0) * expected[-1])
+
+
 def ewma_volatility(returns: Floats, decay: float = DECAY) -> Floats:
     """What is expected of each day's return by those before it, a standard deviation about zero; NaN for the first SEED_DAYS,
     whose mean square the average starts from.

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from engine.marks import MarkedBook
-from engine.model import Floats
+from engine.model import Bools, Floats
 from engine.results import Remark, TailFigure, TailRisk, TailShare
 from engine.risk.backtest import SEED_DAYS
 from engine.risk.moves import DailyMoves, daily_moves
@@ -37,16 +37,16 @@ def tail_risk(book: MarkedBook, settings: ScenarioSettings) -> TailRisk:
     positions = book.snapshot.positions
     moves = daily_moves(book, settings)
     if not positions:
-        return _unknown(0, "nothing is held")
+        return _unknown(book, "nothing is held")
     if isinstance(moves, str):
-        return _unknown(len(positions), moves)
+        return _unknown(book, moves)
     methods = {PLAIN: pnl_under(book, *moves.shocked(book, False, settings))}
     if len(moves.days) > SEED_DAYS + LEAST_FILTERED:
         methods = {FILTERED: pnl_under(book, *moves.shocked(book, True, settings)), **methods}
     chosen = next(iter(methods.values()))
-    counted = ~np.isnan(chosen).any(axis=0)
+    counted = np.all([np.isfinite(pnl).all(axis=0) for pnl in methods.values()], axis=0)
     if not counted.any():
-        return _unknown(len(positions), "nothing could be valued", moves)
+        return _unknown(book, "nothing could be valued", moves)
     figures = tuple(
         TailFigure(method, level, value_at_risk(total, level), expected_shortfall(total, level), len(total))
         for method, total in ((method, pnl[:, counted].sum(axis=1)) for method, pnl in methods.items())
@@ -58,21 +58,27 @@ def tail_risk(book: MarkedBook, settings: ScenarioSettings) -> TailRisk:
     names = np.array([position.contract.underlying for position in positions], dtype=object)[counted]
     shares = _by_underlying(pnl, names, of_var[counted], of_es[counted])
     return TailRisk(
-        figures, of_var, of_es, shares, len(moves.days), _left_out(book, moves), moves.notes, None
+        figures, of_var, of_es, shares, len(moves.days), _left_out(book, moves, counted), moves.notes, None
     )
 
 
-def _unknown(n: int, reason: str, moves: DailyMoves | None = None) -> TailRisk:
+def _unknown(book: MarkedBook, reason: str, moves: DailyMoves | None = None) -> TailRisk:
+    n = len(book.snapshot.positions)
     none = np.full(n, np.nan)
     if moves is None:
         return TailRisk((), none, none, (), 0, (), (), reason)
-    return TailRisk((), none, none, (), len(moves.days), moves.left_out, moves.notes, reason)
+    nobody = np.zeros(n, dtype=np.bool_)
+    return TailRisk((), none, none, (), len(moves.days), _left_out(book, moves, nobody), moves.notes, reason)
 
 
-def _left_out(book: MarkedBook, moves: DailyMoves) -> tuple[Remark, ...]:
-    """Positions without days; those without a value are named by the report's quality."""
-    already = {remark.id for remark in book.left_out}
-    return tuple(remark for remark in moves.left_out if remark.id not in already)
+def _left_out(book: MarkedBook, moves: DailyMoves, counted: Bools) -> tuple[Remark, ...]:
+    """Positions that have a value and are in no figure; those without a value are named by the report's quality."""
+    reasons = {remark.id: remark.reason for remark in moves.left_out}
+    return tuple(
+        Remark(position.id, reasons.get(position.id, "some days give it no value"))
+        for position, valued, known in zip(book.snapshot.positions, book.valued, counted, strict=True)
+        if valued and not known
+    )
 
 
 def value_at_risk(pnl: Floats, level: float) -> float:

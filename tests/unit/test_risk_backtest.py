@@ -21,6 +21,7 @@ from engine.risk.backtest import (
     independence_ratio,
     kupiec_ratio,
     normal_var,
+    restarted_var,
 )
 
 N = 130
@@ -29,6 +30,7 @@ FORECASTS = {
     "historical": lambda returns: historical_var(returns, 0.95, 40),
     "ewma": lambda returns: ewma_var(returns, 0.95),
     "filtered": lambda returns: filtered_var(returns, 0.95, 40),
+    "restarted": lambda returns: restarted_var(returns, 0.95, SEED_DAYS + 40),
 }
 some_returns = hnp.arrays(np.float64, N, elements=st.floats(-0.2, 0.2).map(lambda x: round(x, 6) or 1e-6))
 
@@ -51,7 +53,14 @@ def test_a_position_of_twice_the_size_has_twice_the_value_at_risk(name, returns,
 
 
 @pytest.mark.parametrize(
-    ("name", "first"), [("normal", 40), ("historical", 40), ("ewma", SEED_DAYS), ("filtered", SEED_DAYS + 40)]
+    ("name", "first"),
+    [
+        ("normal", 40),
+        ("historical", 40),
+        ("ewma", SEED_DAYS),
+        ("filtered", SEED_DAYS + 40),
+        ("restarted", SEED_DAYS + 40),
+    ],
 )
 def test_there_is_no_forecast_before_its_window_is_full(name, first):
     forecast = FORECASTS[name](np.random.default_rng(1).normal(0.0, 0.01, N))

@@ -1,7 +1,7 @@
 """Value at Risk of a book: laws of the figures by property, the days of history that they rest on, and what is unknown."""
 
 from dataclasses import replace
-from datetime import date, timedelta
+from datetime import timedelta
 
 import numpy as np
 import pytest
@@ -30,7 +30,7 @@ K, N = 200, 5
 matrices = hnp.arrays(np.float64, (K, N), elements=st.integers(-10_000, 10_000).map(float))
 levels = st.sampled_from(LEVELS)
 
-TODAYS = [date(2024, 5, 1) + timedelta(days=i) for i in range(DAYS + SEED_DAYS + 1)]
+TODAYS = [AS_OF.date() - timedelta(days=DAYS + SEED_DAYS + 1 - i) for i in range(DAYS + SEED_DAYS + 1)]
 
 
 def history(seed, spot, volatility=0.012, days=TODAYS):
@@ -186,7 +186,11 @@ def test_options_of_all_kinds_have_figures():
     found = tail(held)
     assert found.unknown is None and found.left_out == () and np.isfinite(found.component_es).all()
     assert found.component_es[-1] == 0.0
-    assert any("ES (1.00)" in note for note in found.notes)
+    assert found.notes == (
+        "daily moves with the volatility of SPY: VIX",
+        "daily moves by beta to SPY: ES (1.00)",
+        "no daily moves, counted as still: BOND",
+    )
 
 
 # Days
@@ -208,7 +212,7 @@ def test_gaps_are_filled_by_beta_and_counted():
     )
     assert (
         np.isfinite(found.spot).all()
-        and found.notes[0] == "daily moves by beta to SPY: AAA (1.50, 2 of 550 days)"
+        and found.notes[0] == "daily moves by beta to SPY: AAA (1.50, 1 of 551 days)"
     )
 
 
@@ -242,7 +246,7 @@ def test_volatility_moves_by_its_own_history_by_the_reference_s_or_by_points():
     np.testing.assert_allclose(
         by_reference.iv[:, 0], scale * np.diff(np.log([x for _, x in market()["SPY"].iv_history]))
     )
-    assert by_reference.notes == ("IV moves with SPY's: AAA",)
+    assert by_reference.notes == ("IV moves with that of SPY: AAA",)
     by_points = moves(put, market(iv=False))
     fall = np.argmin(moves([holding("SPY", 1.0, mark=640.0)], market()).spot[:, 0])
     market_move = moves([holding("SPY", 1.0, mark=640.0)], market()).spot[fall, 0]
@@ -284,3 +288,111 @@ def test_the_same_snapshot_has_the_same_figures():
     first, second = tail(held), tail(held)
     assert first.figures == second.figures
     np.testing.assert_array_equal(first.component_es, second.component_es)
+
+
+# What history may be like
+
+
+def changed(level, symbol="AAA"):
+    """The market with the closes of a symbol as `level` has them from each (i, close)."""
+    closes = tuple((day, level(i, close)) for i, (day, close) in enumerate(market()[symbol].closes))
+    return market() | {symbol: replace(market()[symbol], closes=closes)}
+
+
+def older(series, days):
+    return series and tuple((day - timedelta(days=days), level) for day, level in series)
+
+
+def test_a_history_that_ended_long_ago_is_not_of_today():
+    old = {name: replace(one, closes=older(one.closes, 60)) for name, one in market().items()}
+    last = AS_OF.date() - timedelta(days=61)
+    assert tail([holding("AAA", 1.0, mark=100.0)], old).unknown == f"the daily closes end on {last}"
+
+
+def test_days_after_the_snapshot_do_not_exist():
+    ahead = {name: replace(one, closes=older(one.closes, -40)) for name, one in market().items()}
+    found = moves([holding("AAA", 1.0, mark=100.0)], ahead)
+    assert found.days[-1] == AS_OF.date() and len(found.days) == DAYS + SEED_DAYS - 39
+
+
+def test_what_lies_before_a_long_gap_is_another_series():
+    gap = {
+        name: replace(one, closes=one.closes and older(one.closes[:200], 90) + one.closes[200:])
+        for name, one in market().items()
+    }
+    assert len(moves([holding("AAA", 1.0, mark=100.0)], gap).days) == DAYS + SEED_DAYS - 200
+
+
+def test_a_fall_over_a_missing_close_is_found_on_the_day_it_comes_back():
+    halved = changed(lambda i, close: close / 2 if i >= 300 else close)
+    missing = tuple(pair for i, pair in enumerate(halved["AAA"].closes) if i != 300)
+    held = [holding("AAA", 1.0, mark=100.0)]
+    whole, gap = moves(held, halved), moves(held, halved | {"AAA": replace(halved["AAA"], closes=missing)})
+    assert gap.spot[300, 0] < -0.6 and gap.spot[299:301].sum() == pytest.approx(whole.spot[299:301].sum())
+
+
+def test_a_stock_that_did_not_move_for_a_year_does_not_explode_the_filter():
+    sleeping = changed(lambda i, close: 100.0 if i < 450 else 105.0 if i == 450 else 105.0 * 1.04 ** (i % 2))
+    found = tail([holding("AAA", -10.0, mark=100.0)], sleeping)
+    assert 0.0 < found.figure(0.99).es < 1_000.0
+
+
+def test_a_position_that_loses_its_value_on_some_day_is_named_not_dropped(monkeypatch):
+    from engine.risk import tail as module
+
+    real = module.pnl_under
+
+    def broken(*asked):
+        pnl = real(*asked)
+        pnl[7, 0] = np.inf
+        return pnl
+
+    monkeypatch.setattr(module, "pnl_under", broken)
+    found = tail([holding("AAA", 1.0, mark=100.0), holding("BBB", 1.0, mark=50.0)])
+    assert [(one.id, one.reason) for one in found.left_out] == [("AAA", "some days give it no value")]
+    assert np.isnan(found.component_es[0]) and np.isfinite(found.figure(0.99).es)
+
+
+def test_why_nothing_is_in_it_is_said():
+    found = tail(
+        [holding("NEW", 1.0, Kind.STOCK, mark=10.0)], market() | {"NEW": Underlying("NEW", Kind.STOCK, 10.0)}
+    )
+    assert found.unknown == "nothing could be valued" and [one.id for one in found.left_out] == ["NEW"]
+
+
+def test_a_fund_of_volatility_moves_by_its_own_closes_and_its_options_volatility_too():
+    held = [holding("VXX", 1.0, mark=40.0), option("VXX", 40, "C", 1.0, iv=0.7)]
+    found = moves(held, market())
+    own = np.diff(np.log([level for _, level in market()["VXX"].closes]))
+    np.testing.assert_allclose(found.spot[:, 0], own)
+    assert np.abs(found.iv[:, 1]).max() > 0.0
+    without = moves(held, market() | {"VXX": MARKET["VXX"]})
+    assert "daily moves with the volatility of SPY: VXX" in without.notes and np.isfinite(without.spot).all()
+
+
+def test_points_that_stand_in_for_the_reference_s_volatility_are_said():
+    found = moves([option("AAA", 100, "P", 1.0, iv=0.3)], market(iv=False))
+    assert found.notes == (
+        "IV moves 1.65 points for each 1 % of its fall, 1.05 of its rise: SPY", "IV moves with that of SPY: AAA",
+    )  # fmt: skip
+
+
+def test_a_leap_in_the_closes_is_pointed_at():
+    split = changed(lambda i, close: close * 10.0 if i < 400 else close)
+    (note,) = moves([holding("AAA", 1.0, mark=100.0)], split).notes
+    assert note.startswith(f"a leap in its closes (a split?): AAA {TODAYS[400]} -")
+
+
+@pytest.mark.parametrize("level", [0.0, -5.0, float("nan"), float("inf")])
+def test_a_close_that_can_not_be_is_missing(level):
+    bad = changed(lambda i, close: level if i == 200 else close)
+    found = moves([holding("AAA", 1.0, mark=100.0)], bad)
+    assert np.isfinite(found.spot).all() and "1 of 551 days" in found.notes[0]
+
+
+def test_the_parts_of_the_page_s_example():
+    """docs/risk.md: two positions over 100 days."""
+    pnl = np.zeros((100, 2))
+    pnl[:3] = [[-1000.0, 100.0], [-500.0, -200.0], [-650.0, 0.0]]
+    assert expected_shortfall(pnl.sum(axis=1), 0.975) == pytest.approx(770.0)
+    np.testing.assert_allclose(component_es(pnl, 0.975), [730.0, 40.0])

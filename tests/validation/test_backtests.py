@@ -20,7 +20,12 @@ def test_ten_years_are_judged(index: Series) -> None:
 
 @pytest.mark.parametrize(
     ("method", "passes"),
-    [("filtered historical, 500 days", True), ("historical, 250 days", False), ("normal, 250 days", False)],
+    [
+        ("filtered historical, 500 days", True),
+        ("filtered, two years alone (`/risk`)", True),
+        ("historical, 250 days", False),
+        ("normal, 250 days", False),
+    ],
 )
 def test_filtered_history_passes_kupiec_and_a_plain_year_does_not(
     index: Series, method: str, passes: bool
@@ -30,4 +35,4 @@ def test_filtered_history_passes_kupiec_and_a_plain_year_does_not(
 
 def test_the_page_shows_these_tables(index: Series) -> None:
     assert shown_between(BEGIN, END) == report(index), "run: python -m benchmarks.backtests --write"
-    assert len(METHODS) == 5
+    assert len(METHODS) == 6
