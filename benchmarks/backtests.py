@@ -13,7 +13,7 @@ from typing import Final
 
 import numpy as np
 
-from benchmarks.page import DATA, write_between
+from benchmarks.page import DATA, show
 from engine.model import Bools, Floats
 from engine.risk.backtest import (
     BackTest,
@@ -97,17 +97,5 @@ def _by_year(of: Series) -> str:
     return "\n".join(lines)
 
 
-def main() -> int:
-    if not CLOSES.is_file():
-        print(f"skipped: no recorded closes at {CLOSES}", file=sys.stderr)
-        return 0
-    tables = report(series(CLOSES))
-    if "--write" not in sys.argv:
-        print(tables)
-        return 0
-    write_between(BEGIN, END, tables)
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(show(CLOSES, lambda path: report(series(path)), BEGIN, END))

@@ -14,7 +14,7 @@ from typing import Final
 
 import numpy as np
 
-from benchmarks.page import DATA, write_between
+from benchmarks.page import DATA, show
 from engine.model import Floats
 from engine.scenarios import TEMPLATES, Scope
 from engine.scenarios.iv_model import MODELS, hold
@@ -143,17 +143,5 @@ def _by_event(events: Sequence[Crisis]) -> str:
     return "\n".join(lines)
 
 
-def main() -> int:
-    if not EVENTS.is_file():
-        print(f"skipped: no recorded crises at {EVENTS}", file=sys.stderr)
-        return 0
-    tables = report(crises(EVENTS))
-    if "--write" not in sys.argv:
-        print(tables)
-        return 0
-    write_between(BEGIN, END, tables)
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(show(EVENTS, lambda path: report(crises(path)), BEGIN, END))

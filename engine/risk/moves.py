@@ -10,6 +10,7 @@ import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
+from functools import cached_property
 from typing import Final
 
 import numpy as np
@@ -96,19 +97,16 @@ class _History:
         self.today = book.snapshot.as_of.date()
         self.who: Movers = movers(book, settings.model_copy(update={"spot_model": "uniform"}))
         self.reference = self.snapshot.underlyings.get(settings.reference_index)
+        self.days = self._days()
         self.said: dict[str, list[str]] = {}
         """Names by what stands in for their history, in words."""
 
     def moves(self) -> DailyMoves | str:
-        positions = self.snapshot.positions
-        days = self._days()
+        positions, days = self.snapshot.positions, self.days
         if len(days) <= LEAST_DAYS:
             return f"{max(len(days) - 1, 0)} daily moves are known, {LEAST_DAYS} needed"
         if (self.today - days[-1]).days > OLD_AFTER:
             return f"the daily closes end on {days[-1]}"
-        self.days = days
-        self.market = self._market()
-        self.month = self._month()
         k, n = len(days) - 1, len(positions)
         spot, iv = np.zeros((k, n)), np.zeros((k, n))
         left_out = []
@@ -166,7 +164,8 @@ class _History:
         levels = self._levels(series)
         return np.asarray(np.log(np.array([levels.get(day, np.nan) for day in self.days])))
 
-    def _market(self) -> Floats | None:
+    @cached_property
+    def market(self) -> Floats | None:
         """Log returns of the reference, (k,)."""
         if self.reference is None:
             return None
@@ -227,7 +226,8 @@ class _History:
         relative = self.who.volatility[i] * (np.exp(self.month * term_scale(self.who.tenor[i])) - 1.0)
         return np.asarray(np.log1p(np.maximum(relative, LOWEST_MOVE)))
 
-    def _month(self) -> Floats | None:
+    @cached_property
+    def month(self) -> Floats | None:
         """Log changes of the reference's 30-day IV, (k,): its own, its gaps by its moves."""
         if self.reference is None or self.market is None:
             return None

@@ -396,3 +396,7 @@ def test_the_parts_of_the_page_s_example():
     pnl[:3] = [[-1000.0, 100.0], [-500.0, -200.0], [-650.0, 0.0]]
     assert expected_shortfall(pnl.sum(axis=1), 0.975) == pytest.approx(770.0)
     np.testing.assert_allclose(component_es(pnl, 0.975), [730.0, 40.0])
+
+
+def test_what_is_not_used_is_not_said():
+    assert moves([holding("AAA", 1.0, mark=100.0)], market(iv=False)).notes == ()
