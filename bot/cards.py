@@ -16,7 +16,7 @@ import numpy as np
 
 from engine.broker import LinkPhase, LinkState
 from engine.model import Kind
-from engine.reports.numbers import UNKNOWN, amount, compact, percent, shock
+from engine.reports.numbers import UNKNOWN, amount, and_more, compact, percent, shock
 from engine.reports.tables import greeks_frame, matrix_frame, tail_notes
 from engine.results import Matrix, PositionRisk, RiskReport, ScenarioResult
 from engine.scenarios import ALL_STOCKS
@@ -69,7 +69,9 @@ def foot(report: RiskReport, link: LinkState, now: datetime, zone: ZoneInfo) -> 
     lines += [f"⚠ {note}" for note in report.quality.notes]
     if report.quality.left_out:
         named = [f"{remark.id} ({remark.reason})" for remark in report.quality.left_out[:MOST_NAMED]]
-        lines.append(f"⚠ left out of totals: {'; '.join(named)}{_more(len(report.quality.left_out))}")
+        lines.append(
+            f"⚠ left out of totals: {'; '.join(named)}{and_more(len(report.quality.left_out), MOST_NAMED)}"
+        )
     lines += second_best(report)
     return "\n".join(f"<i>{escape(line)}</i>" for line in lines)
 
@@ -105,10 +107,6 @@ def _oldest(report: RiskReport, now: datetime) -> str:
     if report.quality.oldest_price is None:
         return "no price has come yet"
     return f"oldest price {age((now - report.quality.oldest_price).total_seconds())}"
-
-
-def _more(count: int) -> str:
-    return f" and {count - MOST_NAMED} more" if count > MOST_NAMED else ""
 
 
 def age(seconds: float) -> str:
@@ -273,8 +271,7 @@ def greeks_text(report: RiskReport) -> str:
 def risk_text(report: RiskReport, days: int) -> str:
     """Value at Risk and expected shortfall over so many days, and which underlyings cause them."""
     tail, root = report.tail, math.sqrt(days)
-    span = "one day" if days == 1 else f"{days} days, as √{days} of one"
-    head = f"<b>Value at Risk</b>, {span}, in {escape(report.base_currency)}"
+    head = f"<b>Value at Risk</b>, {_horizon(report, days)}"
     if tail.unknown is not None:
         return "\n".join([head, f"Unknown: {escape(tail.unknown)}.", *_tail_notes(report)])
     lines = []
@@ -315,10 +312,9 @@ def _tail_notes(report: RiskReport) -> list[str]:
 def symbol_risk_text(report: RiskReport, symbol: str, days: int) -> str:
     """What the positions on one underlying have to do with the book's tail, and where its volatility stands in its year."""
     tail, root = report.tail, math.sqrt(days)
-    span = "one day" if days == 1 else f"{days} days, as √{days} of one"
     rows = [(i, row) for i, row in enumerate(report.positions) if row.underlying == symbol]
     words = [
-        f"<b>Risk of {escape(symbol)}</b>, {span}, in {escape(report.base_currency)}",
+        f"<b>Risk of {escape(symbol)}</b>, {_horizon(report, days)}",
         _standing(rows[0][1]),
     ]
     if tail.unknown is not None:
@@ -339,6 +335,11 @@ def symbol_risk_text(report: RiskReport, symbol: str, days: int) -> str:
     if len(ranked) > MOST_RANKED:
         lines.append(f"and {len(ranked) - MOST_RANKED} more")
     return "\n".join([*words, pre(lines), "Parts of the book's ES at 97.5 % and VaR at 99 %."])
+
+
+def _horizon(report: RiskReport, days: int) -> str:
+    span = "one day" if days == 1 else f"{days} days, as √{days} of one"
+    return f"{span}, in {escape(report.base_currency)}"
 
 
 def _standing(row: PositionRisk) -> str:

@@ -7,7 +7,16 @@ from datetime import datetime
 from typing import Any
 
 from engine.model import Floats
-from engine.results import Exposure, NamedPnl, PositionRisk, Remark, RiskReport, ScenarioResult
+from engine.results import (
+    Exposure,
+    NamedPnl,
+    PositionRisk,
+    Remark,
+    RiskReport,
+    ScenarioResult,
+    TailFigure,
+    TailShare,
+)
 
 
 def report_json(report: RiskReport) -> str:
@@ -39,8 +48,8 @@ def report_document(report: RiskReport) -> dict[str, Any]:
             "shaped": report.matrix.shaped,
             "marks": [asdict(mark) for mark in report.matrix.marks],
         },
-        "greeks": _exposure(report.greeks),
-        "by_underlying": {name: _exposure(exposure) for name, exposure in report.by_underlying.items()},
+        "greeks": _fields(report.greeks),
+        "by_underlying": {name: _fields(exposure) for name, exposure in report.by_underlying.items()},
         "positions": [_position(position) for position in report.positions],
         "tail": _tail(report),
         "quality": {
@@ -70,7 +79,7 @@ def _scenario(result: ScenarioResult, ids: tuple[str, ...]) -> dict[str, Any]:
         "value": _finite(result.value),
         "worst": _named(result.worst),
         "best": _named(result.best),
-        "greeks_after": _exposure(result.greeks),
+        "greeks_after": _fields(result.greeks),
         "left_out": list(result.left_out),
         "held": list(result.held),
         "positions": [{"id": id_, "value": value, "pnl": pnl, "iv": iv} for id_, value, pnl, iv in columns],
@@ -81,16 +90,10 @@ def _tail(report: RiskReport) -> dict[str, Any]:
     """Losses are positive, base currency, one day; components by position in the order of `positions`."""
     tail = report.tail
     return {
-        "figures": [
-            {name: _finite(x) if isinstance(x, float) else x for name, x in asdict(figure).items()}
-            for figure in tail.figures
-        ],
+        "figures": [_fields(figure) for figure in tail.figures],
         "component_var": _numbers(tail.component_var),
         "component_es": _numbers(tail.component_es),
-        "by_underlying": [
-            {name: _finite(x) if isinstance(x, float) else x for name, x in asdict(share).items()}
-            for share in tail.by_underlying
-        ],
+        "by_underlying": [_fields(share) for share in tail.by_underlying],
         "days": tail.days,
         "left_out": [_remark(remark) for remark in tail.left_out],
         "notes": list(tail.notes),
@@ -103,7 +106,7 @@ def _position(position: PositionRisk) -> dict[str, Any]:
     for name in PositionRisk.__slots__:
         value = getattr(position, name)
         if isinstance(value, Exposure):
-            value = _exposure(value)
+            value = _fields(value)
         elif isinstance(value, datetime):
             value = _time(value)
         elif name == "expiry" and value is not None:
@@ -112,8 +115,9 @@ def _position(position: PositionRisk) -> dict[str, Any]:
     return document
 
 
-def _exposure(exposure: Exposure) -> dict[str, float | None]:
-    return {name: value if math.isfinite(value) else None for name, value in asdict(exposure).items()}
+def _fields(row: Exposure | TailFigure | TailShare) -> dict[str, Any]:
+    """The fields of a row by name, numbers that JSON can't have as null."""
+    return {name: _finite(x) if isinstance(x, float) else x for name, x in asdict(row).items()}
 
 
 def _numbers(column: Floats) -> list[float | None]:

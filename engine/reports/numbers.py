@@ -45,6 +45,11 @@ def amount(value: float | None, digits: int = 0, *, signed: bool = False) -> str
     return _signed(value, f"{abs(value):,.{digits}f}", plus=signed)
 
 
+def and_more(count: int, shown: int) -> str:
+    """What follows a list that shows the first of `count`: ' and 4 more', or nothing."""
+    return f" and {count - shown} more" if count > shown else ""
+
+
 def _is_amount(value: float) -> bool:
     return math.isfinite(value) and abs(value) < _LARGEST
 

@@ -6,7 +6,7 @@ from dataclasses import asdict
 import numpy as np
 import pandas as pd
 
-from engine.reports.numbers import amount, compact, shock
+from engine.reports.numbers import amount, and_more, compact, shock
 from engine.results import Matrix, PositionRisk, RiskReport, ScenarioResult
 
 MOST_NAMED = 3
@@ -113,8 +113,8 @@ def tail_notes(report: RiskReport) -> list[str]:
         reasons.setdefault(remark.reason, []).append(labels.get(remark.id, remark.id))
     said = []
     for reason, names in reasons.items():
-        more = f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
-        said.append(f"not in it: {', '.join(names[:MOST_NAMED])}{more}: {reason}")
+        few = ", ".join(names[:MOST_NAMED]) + and_more(len(names), MOST_NAMED)
+        said.append(f"not in it: {few}: {reason}")
     return [*said, *report.tail.notes]
 
 

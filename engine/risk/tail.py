@@ -35,9 +35,9 @@ def tail_risk(book: MarkedBook, settings: ScenarioSettings) -> TailRisk:
     Positions that can't be valued, or whose underlying's days are unknown, are in no sum and are named.
     """
     positions = book.snapshot.positions
-    moves = daily_moves(book, settings)
     if not positions:
         return _unknown(book, "nothing is held")
+    moves = daily_moves(book, settings)
     if isinstance(moves, str):
         return _unknown(book, moves)
     methods = {PLAIN: pnl_under(book, *moves.shocked(book, False, settings))}
