@@ -6,7 +6,7 @@ from difflib import get_close_matches
 from html import escape
 from typing import Final
 
-from bot.handlers import book, day, events, what_if
+from bot.handlers import book, day, events, risk, what_if
 from bot.handlers.context import Context
 from bot.replies import Reply
 from engine.errors import RequestError
@@ -66,7 +66,7 @@ COMMANDS: Final = (
         "[symbol] [10d]",
         "Value at Risk, expected shortfall, and who causes them",
         "/risk 10d",
-        book.risk,
+        risk.risk,
     ),
     Command(
         "events", "[symbol] [days]", "what is coming, and what it means", "/events AAPL 60", events.events
@@ -81,7 +81,7 @@ BY_NAME: Final = {command.name: command for command in COMMANDS}
 ACTIONS: Final[dict[str, Callable[[Context, list[str]], Awaitable[list[Reply]]]]] = {
     "positions": book.positions_page,
     "greeks": book.greeks_again,
-    "risk": book.risk_again,
+    "risk": risk.risk_again,
     "events": events.events_again,
     "scenario": what_if.scenario_page,
     "scenarios": what_if.scenarios_again,

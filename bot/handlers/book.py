@@ -1,6 +1,4 @@
-"""What is held and what moves it: /positions, /greeks and /risk."""
-
-from typing import Final
+"""What is held and what moves it: /positions and /greeks."""
 
 from bot.cards import (
     PAGE_ROWS,
@@ -8,16 +6,11 @@ from bot.cards import (
     pages,
     positions_head,
     positions_text,
-    risk_text,
     selected,
-    symbol_risk_text,
 )
 from bot.desk import View
 from bot.handlers.context import Context, note, symbol_of
 from bot.replies import Button, Keyboard, Reply, button, page_number
-from engine.errors import RequestError
-
-LONGEST_HORIZON: Final = 250
 
 
 async def positions(context: Context, text: str) -> list[Reply]:
@@ -45,38 +38,6 @@ async def greeks(context: Context, text: str) -> list[Reply]:
 
 async def greeks_again(context: Context, arguments: list[str]) -> list[Reply]:
     return [reply.editing() for reply in await greeks(context, "")]
-
-
-async def risk(context: Context, text: str) -> list[Reply]:
-    """Value at Risk and expected shortfall of the book, or one underlying's part, over one day or so many."""
-    name, days = _risk_asked(text)
-    return [await _risk(context, name, days)]
-
-
-async def risk_again(context: Context, arguments: list[str]) -> list[Reply]:
-    _, days = _risk_asked(arguments[0])
-    return [(await _risk(context, arguments[1], days)).editing()]
-
-
-async def _risk(context: Context, name: str, days: int) -> Reply:
-    view = await context.desk.view()
-    symbol = symbol_of(view.report, name, "risk")
-    card = risk_text(view.report, days) if symbol is None else symbol_risk_text(view.report, symbol, days)
-    again = ((button("Refresh", "risk", days, symbol or ""),),)
-    return Reply(f"{card}\n{context.foot(view)}", keyboard=again)
-
-
-def _risk_asked(text: str) -> tuple[str, int]:
-    """The symbol, '' for none, and the days of '', '10', '10d', 'aapl' or 'aapl 10d'."""
-    words = text.split()
-    last = words[-1].casefold().removesuffix("d") if words else ""
-    if not (last.isascii() and last.isdigit()):
-        return " ".join(words), 1
-    if not 1 <= int(last[:6]) <= LONGEST_HORIZON:
-        raise RequestError(
-            f"{words[-1][:20]} is not 1 to {LONGEST_HORIZON} days. Try: /risk 10d or /risk AAPL 10d"
-        )
-    return " ".join(words[:-1]), int(last)
 
 
 async def _picture(context: Context, view: View, symbol: str | None, page: int) -> Reply:

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from bot import cards
 from bot.delivery import caption, plain, split
 from bot.replies import button, page_number, parse_data, rows_of
+from bot.risk_text import risk_text, symbol_risk_text
 from engine.analysis import analyse
 from engine.broker import LinkPhase, LinkState
 from engine.errors import RequestError
@@ -134,8 +135,8 @@ def wild_tail(random, positions, remarks):
 def every_card(report):
     """All that the chat can say of a report, each with its foot."""
     cards_ = [cards.scenarios_text(report), cards.greeks_text(report), cards.day_text(report, ZONE)]
-    cards_ += [cards.risk_text(report, days) for days in (1, 10)]
-    cards_ += [cards.symbol_risk_text(report, symbol, 1) for symbol in cards.known_symbols(report)[:5]]
+    cards_ += [risk_text(report, days) for days in (1, 10)]
+    cards_ += [symbol_risk_text(report, symbol, 1) for symbol in cards.known_symbols(report)[:5]]
     cards_.append(cards.matrix_text(report.matrix, "Risk matrix of <X>", report.base_currency))
     cards_ += [cards.positions_text(report, None, page) for page in range(cards.pages(len(report.positions)))]
     cards_ += [cards.scenario_text(report, one, 0) for one in report.scenarios[::5]]
@@ -416,6 +417,6 @@ def test_a_value_at_risk_of_part_of_the_book_says_so_above_its_figures():
         "NEW": Underlying("NEW", Kind.STOCK, 10.0),
     }
     held = [holding("SPY", 1.0, mark=640.0), holding("NEW", 5.0, Kind.STOCK, mark=10.0)]
-    text = cards.risk_text(analyse(snapshot(held, underlyings, net_liquidation=1e5), SETTINGS), 1)
+    text = risk_text(analyse(snapshot(held, underlyings, net_liquidation=1e5), SETTINGS), 1)
     assert "<b>Without 1 of 2 positions.</b>" in text.partition("<pre>")[0]
     assert "! not in it: NEW: no daily closes, and no beta to SPY stands in" in text

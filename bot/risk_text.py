@@ -1,0 +1,102 @@
+"""What the chat says of Value at Risk, as cards."""
+
+import math
+from html import escape
+from typing import Final
+
+import numpy as np
+
+from bot.cards import cut, pre, short_label
+from engine.reports.numbers import compact, percent
+from engine.reports.tables import tail_notes
+from engine.results import PositionRisk, RiskReport
+
+MOST_CAUSES: Final = 6
+MOST_RANKED: Final = 24
+LONGEST_NOTE: Final = 160
+
+
+def risk_text(report: RiskReport, days: int) -> str:
+    """Value at Risk and expected shortfall over so many days, and which underlyings cause them."""
+    tail, root = report.tail, math.sqrt(days)
+    head = f"<b>Value at Risk</b>, {_horizon(report, days)}"
+    if tail.unknown is not None:
+        return "\n".join([head, f"Unknown: {escape(tail.unknown)}.", *_tail_notes(report)])
+    lines = []
+    for method in dict.fromkeys(figure.method for figure in tail.figures):
+        lines.append(f"{method:<16}{'VaR':>7}{'ES':>7}")
+        lines += [
+            f"{100 * one.level:>6g} %{'':<8}{_loss(root * one.var):>7}{_loss(root * one.es):>7}"
+            for one in tail.figures
+            if one.method == method
+        ]
+    lines += ["", f"{'':<8}{'of ES':>8}{'alone':>7}{'less':>7}"]
+    rows = tail.by_underlying[:MOST_CAUSES]
+    lines += [
+        f"{share.name[:8]:<8}{_loss(root * share.component_es):>8}"
+        f"{_loss(root * share.standalone_es):>7}{_loss(root * share.incremental_es):>7}"
+        for share in rows
+    ]
+    if len(tail.by_underlying) > len(rows):
+        lines.append(f"and {len(tail.by_underlying) - len(rows)} more")
+    figure = tail.figure(0.99)
+    words = [head]
+    if figure is not None and report.basis:
+        share = percent(root * figure.var / report.basis, signed=False)
+        words.append(f"99 %: {share} of {escape(report.basis_name)}; {figure.days} days of {figure.method}.")
+    missing = len(tail.left_out) + len(report.quality.left_out)
+    if missing:
+        words.append(f"<b>Without {missing} of {len(report.positions)} positions.</b>")
+    words.append(pre(lines))
+    words.append("Parts are of ES at 97.5 % and sum to it; less: what it would be less without them.")
+    return "\n".join([*words, *_tail_notes(report)])
+
+
+def _tail_notes(report: RiskReport) -> list[str]:
+    """What the figures leave out and rest on, as much as a phone shows."""
+    return [f"! {escape(cut(note, LONGEST_NOTE))}" for note in tail_notes(report)[:MOST_CAUSES]]
+
+
+def symbol_risk_text(report: RiskReport, symbol: str, days: int) -> str:
+    """What the positions on one underlying have to do with the book's tail, and where its volatility stands in its year."""
+    tail, root = report.tail, math.sqrt(days)
+    rows = [(i, row) for i, row in enumerate(report.positions) if row.underlying == symbol]
+    words = [
+        f"<b>Risk of {escape(symbol)}</b>, {_horizon(report, days)}",
+        _standing(rows[0][1]),
+    ]
+    if tail.unknown is not None:
+        return "\n".join([*words, f"Value at Risk unknown: {escape(tail.unknown)}."])
+    share = next((one for one in tail.by_underlying if one.name == symbol), None)
+    if share is None:
+        words.append("None of its positions is in the Value at Risk.")
+    else:
+        words.append(
+            f"ES 97.5 %: {_loss(root * share.component_es)} of the book's, {_loss(root * share.standalone_es)} alone, "
+            f"{_loss(root * share.incremental_es)} less without it."
+        )
+    lines = [f"{'':<17}{'of ES':>7}{'VaR':>6}"]
+    ranked = sorted(rows, key=lambda pair: -np.nan_to_num(tail.component_es[pair[0]], nan=-math.inf))
+    for i, row in ranked[:MOST_RANKED]:
+        es, var = (_loss(root * parts[i]) for parts in (tail.component_es, tail.component_var))
+        lines.append(f"{short_label(row):<17}{es:>7}{var:>6}")
+    if len(ranked) > MOST_RANKED:
+        lines.append(f"and {len(ranked) - MOST_RANKED} more")
+    return "\n".join([*words, pre(lines), "Parts of the book's ES at 97.5 % and VaR at 99 %."])
+
+
+def _horizon(report: RiskReport, days: int) -> str:
+    span = "one day" if days == 1 else f"{days} days, as √{days} of one"
+    return f"{span}, in {escape(report.base_currency)}"
+
+
+def _standing(row: PositionRisk) -> str:
+    """IV rank and percentile of a position's underlying, in words."""
+    if row.iv_rank is None or row.iv_percentile is None:
+        return "IV rank unknown: less than 200 days of its volatility."
+    return f"IV rank {100 * row.iv_rank:.0f} %, percentile {100 * row.iv_percentile:.0f} % of its year."
+
+
+def _loss(amount: float) -> str:
+    """A loss, positive, without its sign."""
+    return compact(amount, short=True).removeprefix("+")
