@@ -23,6 +23,7 @@ from engine.risk.backtest import (
     historical_var,
     normal_var,
     restarted_var,
+    student_var,
 )
 
 CLOSES: Final = DATA / "prices" / "gspc_daily.csv.gz"
@@ -36,6 +37,7 @@ METHODS: Final[Mapping[str, Callable[[Floats, float], Floats]]] = {
     "historical, 250 days": historical_var,
     "historical, 500 days": lambda returns, level: historical_var(returns, level, 500),
     "normal, 250 days": normal_var,
+    "Student's t, 5 degrees (simulated paths)": student_var,
     "normal, exponentially weighted": ewma_var,
 }
 

@@ -60,7 +60,7 @@ def _one_line(error: Exception) -> str:
 
 
 def _analyse(parsed: argparse.Namespace) -> int:
-    from engine.analysis import analyse
+    from engine.analysis import analyse, with_simulation
     from engine.reports.document import report_json
     from engine.reports.tables import report_text
     from engine.scenarios import custom_set
@@ -80,7 +80,8 @@ def _analyse(parsed: argparse.Namespace) -> int:
     asked = {" ".join(text.split()): text for text in parsed.whatif}
     custom_set(asked)
     customs = {**config.custom_scenarios, **asked}
-    report = analyse(snapshot, config.engine.model_copy(update={"custom_scenarios": customs}))
+    settings = config.engine.model_copy(update={"custom_scenarios": customs})
+    report = with_simulation(analyse(snapshot, settings), snapshot, settings)
     for result in report.scenarios:
         if result.name in asked and result.note is not None:
             print(f"{result.name}: {result.note}", file=sys.stderr)

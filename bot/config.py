@@ -73,6 +73,7 @@ class Config(EngineSettings):
             custom_scenarios=self.custom_scenarios,
             matrix=self.matrix,
             risk_limits=self.risk_limits,
+            simulation=self.simulation,
             data=self.data,
         )
 

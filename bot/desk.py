@@ -9,7 +9,7 @@ from typing import Final
 import anyio
 import anyio.to_thread
 
-from engine.analysis import analyse, analyse_matrix, analyse_scenario
+from engine.analysis import analyse, analyse_matrix, analyse_scenario, with_simulation
 from engine.book import Book
 from engine.broker import Link, LinkPhase, LinkState
 from engine.clock import Clock
@@ -45,6 +45,8 @@ class Desk:
         self._view: View | None = None
         self._made_at = 0.0
         self._last_complete: View | None = None
+        self._simulating = anyio.Lock()
+        self._simulated: tuple[View, RiskReport] | None = None
 
     @property
     def settings(self) -> EngineSettings:
@@ -100,6 +102,16 @@ class Desk:
             if not self._book.complete and self._last_complete is not None:
                 return self._last_complete
             return await self._make()
+
+    async def simulated(self, view: View) -> RiskReport:
+        """The view's report with a simulated Value at Risk beside the others; made once a view."""
+        async with self._simulating:
+            if self._simulated is None or self._simulated[0] is not view:
+                report = await anyio.to_thread.run_sync(
+                    with_simulation, view.report, view.snapshot, self._settings
+                )
+                self._simulated = (view, report)
+            return self._simulated[1]
 
     async def matrix(self, view: View, symbol: str | None, grid: MatrixSettings) -> Matrix:
         """The risk matrix of the book, or of the positions on `symbol`; the report's own where that is the one asked for."""

@@ -81,7 +81,7 @@ async def write_snapshot(config: Config, out: Path, report_out: Path | None) -> 
         view = await settled_view(desk)
         await _write(out, dump_snapshot(view.snapshot))
         if report_out is not None:
-            await _write(report_out, report_json(view.report))
+            await _write(report_out, report_json(await desk.simulated(view)))
     left_out = len(view.report.quality.left_out)
     print(
         f"{out}: {len(view.snapshot.positions)} positions, {left_out} without a value",

@@ -1,19 +1,30 @@
 """What the chat says of Value at Risk, as cards."""
 
 import math
+from collections.abc import Sequence
 from html import escape
 from typing import Final
 
 import numpy as np
 
 from bot.cards import cut, pre, short_label
-from engine.reports.numbers import compact, percent
+from engine.reports.numbers import UNKNOWN, compact, percent
 from engine.reports.tables import tail_notes
-from engine.results import PositionRisk, RiskReport
+from engine.results import PositionRisk, RiskReport, TailRisk
 
 MOST_CAUSES: Final = 6
 MOST_RANKED: Final = 24
 LONGEST_NOTE: Final = 160
+
+FAR_OFF: Final = 0.2
+"""Share by which Greeks alone may be off the full valuation before it is said."""
+METHODS: Final = {
+    "filtered history": "filtered",
+    "plain history": "plain",
+    "simulated paths": "simulated",
+    "delta-gamma-vega": "Δ Γ vega",
+}
+"""How a method is called where there is little room."""
 
 
 def risk_text(report: RiskReport, days: int) -> str:
@@ -22,14 +33,7 @@ def risk_text(report: RiskReport, days: int) -> str:
     head = f"<b>Value at Risk</b>, {_horizon(report, days)}"
     if tail.unknown is not None:
         return "\n".join([head, f"Unknown: {escape(tail.unknown)}.", *_tail_notes(report)])
-    lines = []
-    for method in dict.fromkeys(figure.method for figure in tail.figures):
-        lines.append(f"{method:<16}{'VaR':>7}{'ES':>7}")
-        lines += [
-            f"{100 * one.level:>6g} %{'':<8}{_loss(root * one.var):>7}{_loss(root * one.es):>7}"
-            for one in tail.figures
-            if one.method == method
-        ]
+    lines = [*_figures(tail, "VaR", root), *_figures(tail, "ES", root)]
     lines += ["", f"{'':<8}{'of ES':>8}{'alone':>7}{'less':>7}"]
     rows = tail.by_underlying[:MOST_CAUSES]
     lines += [
@@ -44,12 +48,40 @@ def risk_text(report: RiskReport, days: int) -> str:
     if figure is not None and report.basis:
         share = percent(root * figure.var / report.basis, signed=False)
         words.append(f"99 %: {share} of {escape(report.basis_name)}; {figure.days} days of {figure.method}.")
+        words += _beyond_greeks(tail)
     missing = len(tail.left_out) + len(report.quality.left_out)
     if missing:
         words.append(f"<b>Without {missing} of {len(report.positions)} positions.</b>")
     words.append(pre(lines))
     words.append("Parts are of ES at 97.5 % and sum to it; less: what it would be less without them.")
     return "\n".join([*words, *_tail_notes(report)])
+
+
+def _beyond_greeks(tail: TailRisk) -> list[str]:
+    """A sentence where Greeks alone would say something else than the models."""
+    full, fast = tail.figure(0.99), tail.figure(0.99, "delta-gamma-vega")
+    if full is None or fast is None or abs(fast.var - full.var) <= FAR_OFF * abs(full.var):
+        return []
+    said = "more" if fast.var > full.var else "less"
+    return [f"Delta, gamma and vega alone would say {said}: the tail lies beyond them."]
+
+
+def _figures(tail: TailRisk, what: str, root: float) -> list[str]:
+    """A row a method of one of the two, and below what is simulated its standard error, √n times one day's."""
+    levels = sorted({figure.level for figure in tail.figures})
+    lines = [f"{what:<9}" + "".join(f"{f'{100 * level:g} %':>7}" for level in levels)]
+    for method in dict.fromkeys(figure.method for figure in tail.figures):
+        row = [tail.figure(level, method) for level in levels]
+        found = [None if one is None else (one.var if what == "VaR" else one.es) for one in row]
+        errors = [None if one is None else (one.var_error if what == "VaR" else one.es_error) for one in row]
+        lines.append(f"{METHODS.get(method, method)[:9]:<9}" + _losses(found, root))
+        if any(error is not None for error in errors):
+            lines.append(f"{'  ±':<9}" + _losses(errors, root))
+    return lines
+
+
+def _losses(amounts: Sequence[float | None], root: float) -> str:
+    return "".join(f"{UNKNOWN if one is None else _loss(root * one):>7}" for one in amounts)
 
 
 def _tail_notes(report: RiskReport) -> list[str]:

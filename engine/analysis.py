@@ -2,6 +2,7 @@
 bit."""
 
 import math
+from dataclasses import replace
 from datetime import datetime
 from typing import Final
 
@@ -10,7 +11,16 @@ import numpy as np
 from engine.marks import MarkedBook, days_to_expiry, mark_book
 from engine.model import CLOSED_MODES, Floats, Snapshot
 from engine.results import Exposure, Matrix, PositionRisk, Quality, Remark, RiskReport, ScenarioResult
-from engine.risk import IvRank, basis, exposure_sum, iv_rank, position_exposures, scenario_results, tail_risk
+from engine.risk import (
+    IvRank,
+    basis,
+    exposure_sum,
+    iv_rank,
+    position_exposures,
+    scenario_results,
+    simulated,
+    tail_risk,
+)
 from engine.scenarios import (
     Scenario,
     custom_set,
@@ -56,6 +66,11 @@ def analyse(snapshot: Snapshot, settings: EngineSettings) -> RiskReport:
         quality=_quality(book, settings, of.name),
         tail=tail_risk(book, settings.scenarios),
     )
+
+
+def with_simulation(report: RiskReport, snapshot: Snapshot, settings: EngineSettings) -> RiskReport:
+    """The report of the Snapshot with a simulated Value at Risk beside the others, the same for the same seed."""
+    return replace(report, tail=simulated(mark_book(snapshot, settings), report.tail, settings))
 
 
 def analyse_scenario(snapshot: Snapshot, settings: EngineSettings, scenario: Scenario) -> ScenarioResult:

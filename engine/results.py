@@ -161,13 +161,15 @@ class Matrix:
 @dataclass(frozen=True, slots=True)
 class TailFigure:
     """One day's Value at Risk and expected shortfall, losses positive, base currency; `method` and `level` say of what, over so
-    many `days` of history."""
+    many `days` of history or simulated paths. The standard errors are of what is simulated."""
 
     method: str
     level: float
     var: float
     es: float
     days: int
+    var_error: float | None = None
+    es_error: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,9 +211,11 @@ class TailRisk:
     notes: tuple[str, ...]
     unknown: str | None
 
-    def figure(self, level: float) -> TailFigure | None:
-        """The figure that is relied on at a level."""
-        return next((one for one in self.figures if one.level == level), None)
+    def figure(self, level: float, method: str | None = None) -> TailFigure | None:
+        """A method's figure at a level; without a method the one that is relied on."""
+        return next(
+            (one for one in self.figures if one.level == level and method in (None, one.method)), None
+        )
 
 
 @dataclass(frozen=True, slots=True)

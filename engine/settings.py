@@ -133,6 +133,14 @@ class MatrixSettings(Section):
         return self
 
 
+class SimulationSettings(Section):
+    """How Value at Risk is simulated."""
+
+    paths: Annotated[Whole, Field(ge=1_000, le=200_000)] = 10_000
+    seed: Annotated[Whole, Field(ge=0, le=2**32 - 1)] = 1
+    degrees_of_freedom: Annotated[Number, Field(gt=2, le=1000)] = 5.0
+
+
 class RiskLimits(Section):
     warn_portfolio_loss: Share = 0.10
     max_portfolio_loss: Share = 0.15
@@ -186,4 +194,5 @@ class EngineSettings(Section):
     matrix: MatrixSettings = MatrixSettings()
     custom_scenarios: dict[str, str] = Field(default_factory=dict)
     risk_limits: RiskLimits = RiskLimits()
+    simulation: SimulationSettings = SimulationSettings()
     data: DataSettings = DataSettings()

@@ -32,7 +32,8 @@ async def risk_again(context: Context, arguments: list[str]) -> list[Reply]:
 async def _risk(context: Context, name: str, days: int) -> Reply:
     view = await context.desk.view()
     symbol = symbol_of(view.report, name, "risk")
-    card = risk_text(view.report, days) if symbol is None else symbol_risk_text(view.report, symbol, days)
+    report = view.report if symbol else await context.desk.simulated(view)
+    card = symbol_risk_text(report, symbol, days) if symbol else risk_text(report, days)
     again = ((button("Refresh", "risk", days, symbol or ""),),)
     return Reply(f"{card}\n{context.foot(view)}", keyboard=again)
 

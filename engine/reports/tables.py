@@ -1,6 +1,7 @@
 """A report as DataFrames: the numbers in full, one table a subject. Pictures, pages, cards and exports are views of these."""
 
 import math
+from collections.abc import Iterable
 from dataclasses import asdict
 
 import numpy as np
@@ -93,9 +94,10 @@ def greeks_frame(report: RiskReport) -> pd.DataFrame:
 
 
 def tail_frame(report: RiskReport) -> pd.DataFrame:
-    """One row a method and level: method, level, var, es (losses positive, one day, base currency), days."""
+    """One row a method and level: method, level, var, es (losses positive, one day, base currency), days, and the standard errors
+    of what is simulated."""
     rows = [asdict(figure) for figure in report.tail.figures]
-    return pd.DataFrame(rows, columns=["method", "level", "var", "es", "days"])
+    return pd.DataFrame(rows, columns=["method", "level", "var", "es", "days", "var_error", "es_error"])
 
 
 def tail_shares_frame(report: RiskReport) -> pd.DataFrame:
@@ -188,9 +190,9 @@ def _tail_shown(report: RiskReport) -> str:
         {
             "method": figures["method"],
             "level": [f"{100 * level:g} %" for level in figures["level"]],
-            "VaR": [amount(x) for x in figures["var"]],
-            "ES": [amount(x) for x in figures["es"]],
-            "days": figures["days"],
+            "VaR": _with_error(figures["var"], figures["var_error"]),
+            "ES": _with_error(figures["es"], figures["es_error"]),
+            "days, paths": figures["days"],
         }
     )
     causes = pd.DataFrame({"underlying": shares.index})
@@ -203,6 +205,13 @@ def _tail_shown(report: RiskReport) -> str:
         causes[title] = [amount(x, signed=column != "standalone_es") for x in shares[column]]
     notes = "".join(f"\n! {note}" for note in tail_notes(report))
     return f"{head}\n{_table(shown)}\n\nWho causes it ({figures['method'].iloc[0]})\n{_table(causes)}{notes}"
+
+
+def _with_error(amounts: Iterable[float], errors: Iterable[float | None]) -> list[str]:
+    return [
+        amount(x) if error is None or math.isnan(error) else f"{amount(x)} ± {amount(error)}"
+        for x, error in zip(amounts, errors, strict=True)
+    ]
 
 
 def _positions_shown(report: RiskReport) -> pd.DataFrame:

@@ -3,7 +3,7 @@
 from engine.risk.exposures import exposure_sum, position_exposures
 from engine.risk.iv_rank import IvRank, iv_rank
 from engine.risk.metrics import Basis, basis, scenario_results, total
-from engine.risk.tail import tail_risk
+from engine.risk.tail import simulated, tail_risk
 
 __all__ = [
     "Basis",
@@ -13,6 +13,7 @@ __all__ = [
     "iv_rank",
     "position_exposures",
     "scenario_results",
+    "simulated",
     "tail_risk",
     "total",
 ]

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 from numpy.lib.stride_tricks import sliding_window_view
 from scipy.special import xlogy
-from scipy.stats import binom, chi2, norm
+from scipy.stats import binom, chi2, norm, t
 
 from engine.model import Bools, Floats
 
@@ -107,13 +107,18 @@ def restarted_var(
 ) -> Floats:
     """(n,): as filtered_var where nothing is known but the window: its first SEED_DAYS start the volatility and have no part in
     the quantile. It is what a book's Value at Risk is made of."""
-    past = _past(returns, window).T
-    if not past.shape[1]:
-        return np.full(len(returns), np.nan)
-    expected = ewma_volatility(np.vstack([past, np.zeros((1, past.shape[1]))]), decay)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        standardised = past[SEED_DAYS:] / expected[SEED_DAYS:-1]
-    return _led(len(returns), -np.quantile(standardised, 1.0 - level, axis=0) * expected[-1])
+    standardised, expected = _restarted(returns, window, decay)
+    return _led(len(returns), -np.quantile(standardised, 1.0 - level, axis=0) * expected)
+
+
+def student_var(
+    returns: Floats, level: float, freedom: float = 5.0, window: int = FILTERED_WINDOW, decay: float = DECAY
+) -> Floats:
+    """(n,): as restarted_var, with the quantile of Student's t in place of the window's own, of the window's mean square. It is
+    what simulated paths of one return come to."""
+    standardised, expected = _restarted(returns, window, decay)
+    quantile = t.ppf(level, freedom) * np.sqrt((freedom - 2.0) / freedom)
+    return _led(len(returns), quantile * np.sqrt(np.mean(np.square(standardised), axis=0)) * expected)
 
 
 def ewma_volatility(returns: Floats, decay: float = DECAY) -> Floats:
@@ -214,6 +219,17 @@ def basel_zone(exceptions: int, days: int, level: float = 0.99) -> Zone:
     if chance < GREEN_BELOW:
         return Zone.GREEN
     return Zone.YELLOW if chance < RED_FROM else Zone.RED
+
+
+def _restarted(returns: Floats, window: int, decay: float) -> tuple[Floats, Floats]:
+    """Of each day's window the returns in units of what was expected of them, (window - SEED_DAYS, m), and what the window makes
+    one expect of the day, (m,)."""
+    past = _past(returns, window).T
+    if not past.shape[1]:
+        return np.empty((window - SEED_DAYS, 0)), np.empty(0)
+    expected = ewma_volatility(np.vstack([past, np.zeros((1, past.shape[1]))]), decay)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return past[SEED_DAYS:] / expected[SEED_DAYS:-1], expected[-1]
 
 
 def _past(returns: Floats, window: int) -> npt.NDArray[np.float64]:

@@ -27,6 +27,8 @@ from engine.settings import ScenarioSettings
 DAYS: Final = 500
 """Returns that are used, besides those that the filter starts from."""
 LEAST_DAYS: Final = 60
+LEAST_FILTERED: Final = 60
+"""Days with a filter below which there is no filtered history."""
 
 TERM_POWER, SHORTEST = 0.46, 9.0
 """A month's volatility moves others by (30 / days)^0.46, held below nine days: the first principal component of index
@@ -71,16 +73,26 @@ class DailyMoves:
     left_out: tuple[Remark, ...]
     notes: tuple[str, ...]
 
+    @property
+    def has_filter(self) -> bool:
+        """Whether enough days have a filter."""
+        return len(self.days) > SEED_DAYS + LEAST_FILTERED
+
     def shocked(self, book: MarkedBook, filtered: bool, settings: ScenarioSettings) -> tuple[Floats, Floats]:
         """Spot and sigma of each position on each day's terms, two (k, n): of the last DAYS days, or, `filtered`, of those that
         have a filter, each move in today's size."""
         spot, iv = self.spot, self.iv
         if filtered:
             spot, iv = (spot * self.spot_filter)[SEED_DAYS:], (iv * self.iv_filter)[SEED_DAYS:]
-        base = book.contracts
-        after = base.spot * np.maximum(np.exp(spot[-DAYS:]), 1.0 + LOWEST_MOVE)
-        sigma, _ = hold(base.sigma, base.sigma * np.exp(iv[-DAYS:]), settings)
-        return after, sigma
+        return after(book, spot[-DAYS:], iv[-DAYS:], settings)
+
+
+def after(book: MarkedBook, spot: Floats, iv: Floats, settings: ScenarioSettings) -> tuple[Floats, Floats]:
+    """Spot and sigma of each position, two (k, n), after log moves (k, n)."""
+    base = book.contracts
+    moved = base.spot * np.maximum(np.exp(spot), 1.0 + LOWEST_MOVE)
+    sigma, _ = hold(base.sigma, base.sigma * np.exp(iv), settings)
+    return moved, sigma
 
 
 def daily_moves(book: MarkedBook, settings: ScenarioSettings) -> DailyMoves | str:
@@ -286,15 +298,23 @@ def _points(returns: Floats, level: float | None) -> Floats:
     return np.asarray(np.log1p(np.maximum(points / (level or LEVEL), -0.5)))
 
 
-def _filter(moves: Floats) -> Floats:
-    """(k, n): what is expected of the next day's move over what was expected of each day's, NaN for the first days.
+def expected_size(moves: Floats) -> Floats:
+    """(k + 1, n): what the days before it make one expect of each day's move, and of the next one, a standard deviation; NaN for
+    the first days.
 
     No day's expectation is less than CALMEST of the whole's size: after days without a move the next one would be divided by
     nothing, and be multiplied without bound.
+
+    Args:
+        moves: (k, n), oldest first.
     """
     expected = ewma_volatility(np.vstack([moves, np.zeros((1, moves.shape[1]))]))
-    least = CALMEST * np.sqrt(np.mean(np.square(moves), axis=0))
-    expected = np.maximum(expected, least)
+    return np.asarray(np.maximum(expected, CALMEST * np.sqrt(np.mean(np.square(moves), axis=0))))
+
+
+def _filter(moves: Floats) -> Floats:
+    """(k, n): what is expected of the next day's move over what was expected of each day's, NaN for the first days."""
+    expected = expected_size(moves)
     with np.errstate(divide="ignore", invalid="ignore"):
         ratio = expected[-1] / expected[:-1]
     return np.asarray(np.where(expected[:-1] == 0.0, 1.0, ratio))

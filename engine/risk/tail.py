@@ -5,26 +5,26 @@ and Fan's type 7); expected shortfall is the mean of the worst share of days, th
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 
 from engine.marks import MarkedBook
-from engine.model import Bools, Floats
+from engine.model import UNSHOCKED_KINDS, Bools, Floats
 from engine.results import Remark, TailFigure, TailRisk, TailShare
-from engine.risk.backtest import SEED_DAYS
 from engine.risk.moves import DailyMoves, daily_moves
+from engine.risk.simulation import es_error, simulated_pnl, var_error
 from engine.scenarios import pnl_under
-from engine.settings import ScenarioSettings
+from engine.settings import EngineSettings, ScenarioSettings
 
 LEVELS: Final = (0.95, 0.975, 0.99)
 SHARES_AT: Final = 0.975
 """The level at which expected shortfall is allocated."""
 FILTERED, PLAIN = "filtered history", "plain history"
-LEAST_FILTERED: Final = 60
-"""Days with a filter below which there is no filtered history."""
+SIMULATED, BY_GREEKS = "simulated paths", "delta-gamma-vega"
 AROUND: Final = 0.02
 """Share of the days, on each side of the quantile, that a component of Value at Risk is the mean of."""
 
@@ -40,13 +40,14 @@ def tail_risk(book: MarkedBook, settings: ScenarioSettings) -> TailRisk:
     moves = daily_moves(book, settings)
     if isinstance(moves, str):
         return _unknown(book, moves)
-    methods = {PLAIN: pnl_under(book, *moves.shocked(book, False, settings))}
-    if len(moves.days) > SEED_DAYS + LEAST_FILTERED:
-        methods = {FILTERED: pnl_under(book, *moves.shocked(book, True, settings)), **methods}
-    chosen = next(iter(methods.values()))
-    counted = np.all([np.isfinite(pnl).all(axis=0) for pnl in methods.values()], axis=0)
+    shocks = {PLAIN: moves.shocked(book, False, settings)}
+    if moves.has_filter:
+        shocks = {FILTERED: moves.shocked(book, True, settings), **shocks}
+    methods = {method: pnl_under(book, *shocked) for method, shocked in shocks.items()}
+    chosen, counted = next(iter(methods.values())), _counted(methods.values())
     if not counted.any():
         return _unknown(book, "nothing could be valued", moves)
+    methods[BY_GREEKS] = pnl_by_greeks(book, *next(iter(shocks.values())))
     figures = tuple(
         TailFigure(method, level, value_at_risk(total, level), expected_shortfall(total, level), len(total))
         for method, total in ((method, pnl[:, counted].sum(axis=1)) for method, pnl in methods.items())
@@ -60,6 +61,45 @@ def tail_risk(book: MarkedBook, settings: ScenarioSettings) -> TailRisk:
     return TailRisk(
         figures, of_var, of_es, shares, len(moves.days), _left_out(book, moves, counted), moves.notes, None
     )
+
+
+def simulated(book: MarkedBook, tail: TailRisk, settings: EngineSettings) -> TailRisk:
+    """`tail` with the figures of the simulation, of the positions that are in the others, each with its standard error."""
+    counted = np.isfinite(tail.component_es)
+    moves = daily_moves(book, settings.scenarios)
+    if isinstance(moves, str) or not counted.any():
+        return tail
+    pnl = simulated_pnl(book, moves, counted, settings.scenarios, settings.simulation)
+    if np.isnan(pnl).any():
+        return replace(tail, notes=(*tail.notes, "no simulated figures: some paths give no value"))
+    figures = tuple(
+        TailFigure(
+            SIMULATED,
+            level,
+            value_at_risk(pnl, level),
+            expected_shortfall(pnl, level),
+            len(pnl),
+            var_error(pnl, level),
+            es_error(pnl, level),
+        )
+        for level in LEVELS
+    )
+    return replace(tail, figures=(*tail.figures, *figures))
+
+
+def pnl_by_greeks(book: MarkedBook, spot: Floats, sigma: Floats) -> Floats:
+    """P&L of each position, (k, n), as `pnl_under`, but by today's delta, gamma and vega alone: a cross-check of the models, and
+    of how much of the tail lies beyond them."""
+    unit, step = book.greeks, spot - book.contracts.spot
+    points = np.where(np.isfinite(sigma), 100.0 * (sigma - book.contracts.sigma), 0.0)
+    change = unit.delta * step + 0.5 * unit.gamma * step**2 + unit.vega * points
+    still = [position.contract.kind in UNSHOCKED_KINDS for position in book.snapshot.positions]
+    return np.asarray(np.where(still, 0.0, change * book.scale))
+
+
+def _counted(methods: Iterable[Floats]) -> Bools:
+    """(n,): which positions have a value on all days of all methods, each (k, n)."""
+    return np.asarray(np.all([np.isfinite(pnl).all(axis=0) for pnl in methods], axis=0))
 
 
 def _unknown(book: MarkedBook, reason: str, moves: DailyMoves | None = None) -> TailRisk:

@@ -22,6 +22,7 @@ from engine.risk.backtest import (
     kupiec_ratio,
     normal_var,
     restarted_var,
+    student_var,
 )
 
 N = 130
@@ -31,6 +32,7 @@ FORECASTS = {
     "ewma": lambda returns: ewma_var(returns, 0.95),
     "filtered": lambda returns: filtered_var(returns, 0.95, 40),
     "restarted": lambda returns: restarted_var(returns, 0.95, SEED_DAYS + 40),
+    "student": lambda returns: student_var(returns, 0.95, 5.0, SEED_DAYS + 40),
 }
 some_returns = hnp.arrays(np.float64, N, elements=st.floats(-0.2, 0.2).map(lambda x: round(x, 6) or 1e-6))
 
@@ -60,6 +62,7 @@ def test_a_position_of_twice_the_size_has_twice_the_value_at_risk(name, returns,
         ("ewma", SEED_DAYS),
         ("filtered", SEED_DAYS + 40),
         ("restarted", SEED_DAYS + 40),
+        ("student", SEED_DAYS + 40),
     ],
 )
 def test_there_is_no_forecast_before_its_window_is_full(name, first):

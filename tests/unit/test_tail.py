@@ -15,6 +15,7 @@ from engine.model import Kind, Underlying
 from engine.risk.backtest import SEED_DAYS
 from engine.risk.moves import DAYS, POINTS_DOWN, daily_moves, term_scale
 from engine.risk.tail import (
+    BY_GREEKS,
     FILTERED,
     LEVELS,
     PLAIN,
@@ -25,34 +26,11 @@ from engine.risk.tail import (
     value_at_risk,
 )
 from tests.unit.books import AS_OF, FAR, MARKET, MONTHLY, SETTINGS, VIX_DAY, holding, option, snapshot
+from tests.unit.histories import TODAYS, market
 
 K, N = 200, 5
 matrices = hnp.arrays(np.float64, (K, N), elements=st.integers(-10_000, 10_000).map(float))
 levels = st.sampled_from(LEVELS)
-
-TODAYS = [AS_OF.date() - timedelta(days=DAYS + SEED_DAYS + 1 - i) for i in range(DAYS + SEED_DAYS + 1)]
-
-
-def history(seed, spot, volatility=0.012, days=TODAYS):
-    """(day, level) pairs that end at `spot`."""
-    moves = np.random.default_rng(seed).normal(0.0, volatility, len(days))
-    moves[-1] = 0.0
-    path = spot * np.exp(np.cumsum(moves) - moves.sum())
-    return tuple(zip(days, path.tolist(), strict=True))
-
-
-def market(*, closes=True, iv=True, names=MARKET):
-    """MARKET with a history of closes and volatilities."""
-    return {
-        name: replace(
-            one,
-            closes=history(i, one.spot) if closes and one.kind is not Kind.FUTURE else None,
-            iv_history=history(100 + i, one.iv30 or 0.3, 0.04)
-            if iv and one.kind is not Kind.FUTURE
-            else None,
-        )
-        for i, (name, one) in enumerate(names.items())
-    }
 
 
 def tail(positions, underlyings=None, chosen=SETTINGS):
@@ -266,7 +244,10 @@ def test_too_short_a_history_is_unknown_with_its_reason(count):
 
 def test_a_few_months_have_plain_history_only():
     short = {name: replace(one, closes=one.closes and one.closes[-100:]) for name, one in market().items()}
-    assert {one.method for one in tail([holding("AAA", 1.0, mark=100.0)], short).figures} == {PLAIN}
+    assert {one.method for one in tail([holding("AAA", 1.0, mark=100.0)], short).figures} == {
+        PLAIN,
+        BY_GREEKS,
+    }
 
 
 def test_all_cash_has_no_risk_and_an_empty_book_says_so():

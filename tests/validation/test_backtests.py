@@ -35,4 +35,4 @@ def test_filtered_history_passes_kupiec_and_a_plain_year_does_not(
 
 def test_the_page_shows_these_tables(index: Series) -> None:
     assert shown_between(BEGIN, END) == report(index), "run: python -m benchmarks.backtests --write"
-    assert len(METHODS) == 6
+    assert len(METHODS) == 7
