@@ -247,20 +247,30 @@ def _step(fraction: float) -> str:
     return shock(fraction).replace(" ", "")
 
 
-def greeks_text(report: RiskReport) -> str:
-    """Greeks by underlying and in total."""
-    lines = [f"{'':<6}{'$Δ':>6}{'$Γ1%':>6}{'vega':>6}{'theta':>6}"]
-    for name, row in greeks_frame(report).iterrows():
-        cells = "".join(
-            f"{compact(row[column], short=True):>6}"
-            for column in ("dollar_delta", "dollar_gamma", "vega", "theta")
-        )
-        lines.append(f"{str(name)[:6]:<6}{cells}")
+GREEK_HEADS: Final = {"dollar_delta": "$Δ", "dollar_gamma": "$Γ1%", "vega": "vega", "theta": "theta"}
+
+
+def greeks_text(report: RiskReport, by: str) -> str:
+    """Greeks by underlying, expiry or sector, in total and as one number each; sectors have names in place of gamma."""
+    shown = [column for column in GREEK_HEADS if by != "sector" or column != "dollar_gamma"]
+    width = WIDTH - 6 * len(shown)
+    lines = [
+        f"{'days' if by == 'expiry' else '':<{width}}"
+        + "".join(f"{GREEK_HEADS[column]:>6}" for column in shown)
+    ]
+    for name, row in greeks_frame(report, by).iterrows():
+        cells = "".join(f"{compact(row[column], short=True):>6}" for column in shown)
+        lines.append(f"{cut(str(name).removesuffix(' d'), width):<{width}}{cells}")
     words = (
-        f"<b>Greeks</b> in {report.base_currency}: $Δ dollar delta, $Γ its change for 1 %, "
+        f"<b>Greeks by {by}</b>, {report.base_currency}: $Δ dollar delta, $Γ its change for 1 %, "
         "vega per vol point, theta per day"
     )
-    return words + "\n" + pre(lines)
+    of = report.standing
+    against = (
+        f"Beta-weighted: $Δ {compact(of.beta_delta)}, {compact(of.beta_shares)} shares of {escape(of.reference)}. "
+        f"Vega of a month: {compact(of.vega_30)}."
+    )
+    return f"{words}\n{pre(lines)}\n{against}"
 
 
 def summary_lines(report: RiskReport) -> list[str]:

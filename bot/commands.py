@@ -60,10 +60,12 @@ COMMANDS: Final = (
         "/matrix 5d",
         what_if.matrix,
     ),
-    Command("greeks", "", "Greeks by underlying", "/greeks", book.greeks),
+    Command(
+        "greeks", "[expiry|sector]", "Greeks by underlying, expiry or sector", "/greeks expiry", book.greeks
+    ),
     Command(
         "risk",
-        "[symbol] [10d]",
+        "[symbol] [10d] | concentration",
         "Value at Risk, expected shortfall, and who causes them",
         "/risk 10d",
         risk.risk,
@@ -82,6 +84,7 @@ ACTIONS: Final[dict[str, Callable[[Context, list[str]], Awaitable[list[Reply]]]]
     "positions": book.positions_page,
     "greeks": book.greeks_again,
     "risk": risk.risk_again,
+    "view": risk.view_again,
     "events": events.events_again,
     "scenario": what_if.scenario_page,
     "scenarios": what_if.scenarios_again,
@@ -93,7 +96,16 @@ ACTIONS: Final[dict[str, Callable[[Context, list[str]], Awaitable[list[Reply]]]]
 }
 """What buttons stand for; the arguments come from their data."""
 
-ARGUMENTS: Final = {"positions": 3, "risk": 2, "scenario": 3, "matrix": 2, "events": 2, "whatif": 3}
+ARGUMENTS: Final = {
+    "positions": 3,
+    "greeks": 1,
+    "risk": 2,
+    "view": 2,
+    "scenario": 3,
+    "matrix": 2,
+    "events": 2,
+    "whatif": 3,
+}
 
 
 def lookup(name: str) -> Command:

@@ -9,7 +9,7 @@ import numpy as np
 
 from bot.cards import cut, pre, short_label
 from engine.reports.numbers import UNKNOWN, compact, percent
-from engine.reports.tables import tail_notes
+from engine.reports.tables import standing_lines, tail_notes
 from engine.results import PositionRisk, RiskReport, TailRisk
 
 MOST_CAUSES: Final = 6
@@ -112,9 +112,41 @@ def symbol_risk_text(report: RiskReport, symbol: str, days: int) -> str:
     for i, row in ranked[:MOST_RANKED]:
         es, var = (_loss(root * parts[i]) for parts in (tail.component_es, tail.component_var))
         lines.append(f"{short_label(row):<17}{es:>7}{var:>6}")
+        if row.worst is not None:
+            lines.append(f"{f'  {cut(row.worst.id, 21)}':<23}{compact(row.worst.pnl):>7}")
     if len(ranked) > MOST_RANKED:
         lines.append(f"and {len(ranked) - MOST_RANKED} more")
-    return "\n".join([*words, pre(lines), "Parts of the book's ES at 97.5 % and VaR at 99 %."])
+    return "\n".join(
+        [
+            *words,
+            pre(lines),
+            "Parts of the book's ES at 97.5 % and VaR at 99 %, and each one's worst scenario.",
+        ]
+    )
+
+
+def concentration_text(report: RiskReport) -> str:
+    """How large the book is beside the account, and each underlying's share of value, delta and tail."""
+    lines = [f"{'':<9}{'value':>7}{'$Δ':>7}{'ES':>7}"]
+    for row in report.concentration[:MOST_RANKED]:
+        shares = (row.value, row.dollar_delta, row.es)
+        lines.append(f"{cut(row.name, 9):<9}" + "".join(f"{_share(share):>7}" for share in shares))
+    if len(report.concentration) > MOST_RANKED:
+        lines.append(f"and {len(report.concentration) - MOST_RANKED} more")
+    words = [f"<b>Concentration</b>, % of {escape(report.basis_name)}"]
+    words += [escape(line) for line in standing_lines(report)]
+    return "\n".join(
+        [*words, pre(lines), "ES: part of the expected shortfall at 97.5 %; negative is a hedge."]
+    )
+
+
+def _share(share: float | None) -> str:
+    """A share in at most seven columns."""
+    if share is None or not math.isfinite(share):
+        return UNKNOWN
+    shown = round(100.0 * share, 1) + 0.0
+    text = f"{shown:.1f}" if abs(shown) < 1000.0 else _loss(shown)
+    return text if text == UNKNOWN else f"{text}%"
 
 
 def _horizon(report: RiskReport, days: int) -> str:

@@ -2,23 +2,39 @@
 bit."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Final
 
 import numpy as np
+import numpy.typing as npt
 
 from engine.marks import MarkedBook, days_to_expiry, mark_book
-from engine.model import CLOSED_MODES, Floats, Snapshot
-from engine.results import Exposure, Matrix, PositionRisk, Quality, Remark, RiskReport, ScenarioResult
+from engine.model import CLOSED_MODES, Contract, Floats, Right, Snapshot
+from engine.results import (
+    Exposure,
+    Matrix,
+    NamedPnl,
+    PositionRisk,
+    Quality,
+    Remark,
+    RiskReport,
+    ScenarioResult,
+)
 from engine.risk import (
     IvRank,
     basis,
+    by_expiry,
+    by_sector,
+    by_underlying,
+    concentration,
     exposure_sum,
     iv_rank,
     position_exposures,
     scenario_results,
     simulated,
+    standing,
     tail_risk,
 )
 from engine.scenarios import (
@@ -49,6 +65,8 @@ def analyse(snapshot: Snapshot, settings: EngineSettings) -> RiskReport:
     )
     outcomes = run_scenarios(book, chosen + custom_set(settings.custom_scenarios), settings.scenarios)
     table = position_exposures(book)
+    results = scenario_results(book, outcomes, of)
+    tail = tail_risk(book, settings.scenarios)
     return RiskReport(
         as_of=snapshot.as_of,
         source=snapshot.source,
@@ -58,13 +76,17 @@ def analyse(snapshot: Snapshot, settings: EngineSettings) -> RiskReport:
         basis=of.amount,
         basis_name=of.name,
         value=of.portfolio_value,
-        positions=_positions(book, table),
+        positions=_positions(book, table, results),
         greeks=exposure_sum(table),
-        by_underlying=_by_underlying(book, table),
-        scenarios=scenario_results(book, outcomes, of),
+        by_underlying=by_underlying(book, table),
+        by_expiry=by_expiry(book, table),
+        by_sector=by_sector(book, table),
+        standing=standing(book, table, of, settings.scenarios),
+        concentration=concentration(book, table, of, tail),
+        scenarios=results,
         matrix=risk_matrix(book, settings.scenarios, grid=settings.matrix),
         quality=_quality(book, settings, of.name),
-        tail=tail_risk(book, settings.scenarios),
+        tail=tail,
     )
 
 
@@ -87,17 +109,47 @@ def analyse_matrix(
     return risk_matrix(mark_book(snapshot, settings), settings.scenarios, symbol, grid or settings.matrix)
 
 
-def _positions(book: MarkedBook, table: Floats) -> tuple[PositionRisk, ...]:
+def _positions(
+    book: MarkedBook, table: Floats, results: Sequence[ScenarioResult]
+) -> tuple[PositionRisk, ...]:
     snapshot = book.snapshot
     today = snapshot.as_of.date()
     standings = {name: iv_rank(underlying, today) for name, underlying in snapshot.underlyings.items()}
+    worst, best = _extremes(results, len(snapshot.positions))
     return tuple(
-        _position(book, i, table[i], standings.get(position.contract.underlying))
+        _position(book, i, table[i], standings.get(position.contract.underlying), worst[i], best[i])
         for i, position in enumerate(snapshot.positions)
     )
 
 
-def _position(book: MarkedBook, i: int, exposures: Floats, standing: IvRank | None) -> PositionRisk:
+def _extremes(
+    results: Sequence[ScenarioResult], n: int
+) -> tuple[list[NamedPnl | None], list[NamedPnl | None]]:
+    """For each of n positions the scenario in which it loses most, and that in which it gains most; None where none values it."""
+    if not results or not n:
+        return [None] * n, [None] * n
+    pnl = np.stack([result.position_pnl for result in results])
+    known = np.asarray(np.isfinite(pnl).any(axis=0))
+    lowest = np.argmin(np.where(np.isnan(pnl), np.inf, pnl), axis=0)
+    highest = np.argmax(np.where(np.isnan(pnl), -np.inf, pnl), axis=0)
+
+    def named(rows: npt.NDArray[np.int64]) -> list[NamedPnl | None]:
+        return [
+            NamedPnl(results[row].name, float(pnl[row, i])) if known[i] else None
+            for i, row in enumerate(rows.tolist())
+        ]
+
+    return named(lowest), named(highest)
+
+
+def _position(
+    book: MarkedBook,
+    i: int,
+    exposures: Floats,
+    standing: IvRank | None,
+    worst: NamedPnl | None,
+    best: NamedPnl | None,
+) -> PositionRisk:
     position = book.snapshot.positions[i]
     contract, unit = position.contract, book.greeks
     mark = _known(book.mark[i])
@@ -132,20 +184,26 @@ def _position(book: MarkedBook, i: int, exposures: Floats, standing: IvRank | No
         vanna=_known(unit.vanna[i]),
         volga=_known(unit.volga[i]),
         charm=_known(unit.charm[i]),
+        extrinsic=_extrinsic(contract, mark, book.contracts.spot[i]),
         exposure=Exposure(*exposures.tolist()) if book.valued[i] else None,
         unrealized_pnl=unrealized,
+        worst=worst,
+        best=best,
         as_of=position.as_of or _spot_time(book.snapshot, contract.underlying),
     )
+
+
+def _extrinsic(contract: Contract, mark: float | None, spot: float) -> float | None:
+    """The mark of an option less what exercising it now would give, per unit."""
+    if mark is None or contract.strike is None or not math.isfinite(spot):
+        return None
+    inside = spot - contract.strike if contract.right is Right.CALL else contract.strike - spot
+    return mark - max(inside, 0.0)
 
 
 def _spot_time(snapshot: Snapshot, name: str) -> datetime | None:
     underlying = snapshot.underlyings.get(name)
     return None if underlying is None else underlying.spot_as_of
-
-
-def _by_underlying(book: MarkedBook, table: Floats) -> dict[str, Exposure]:
-    names = np.array([position.contract.underlying for position in book.snapshot.positions], dtype=object)
-    return {name: exposure_sum(table, names == name) for name in dict.fromkeys(names.tolist())}
 
 
 def _quality(book: MarkedBook, settings: EngineSettings, basis_name: str) -> Quality:

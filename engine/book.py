@@ -133,10 +133,10 @@ class Book:
         """The interest rates of `currency`; None where the configured rate stands in."""
         return self._curves.get(currency)
 
-    def set_underlying(self, symbol: str, kind: Kind) -> None:
-        """Make sure that `symbol` is known, and as what."""
-        known = self._underlyings.get(symbol)
-        self._underlyings[symbol] = self._new(symbol, kind) if known is None else replace(known, kind=kind)
+    def set_underlying(self, symbol: str, kind: Kind, sector: str | None = None) -> None:
+        """Make sure that `symbol` is known, as what, and of which sector."""
+        known = self._underlyings.get(symbol) or self._new(symbol, kind)
+        self._underlyings[symbol] = replace(known, kind=kind, sector=sector or known.sector)
 
     def _new(self, symbol: str, kind: Kind) -> Underlying:
         """An underlying with what was known of its past and its dividends before it was one."""

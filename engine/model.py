@@ -229,6 +229,7 @@ class Underlying:
     forwards: Mapping[date, float] = field(default_factory=lambda: MappingProxyType({}))
     closes: tuple[tuple[date, float], ...] | None = None
     iv_history: tuple[tuple[date, float], ...] | None = None
+    sector: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,8 @@ Money is in the account's base currency, P&L signed, gains positive. Arrays have
 from dataclasses import dataclass
 from datetime import date, datetime
 
+import numpy as np
+
 from engine.model import Floats, IvSource, Kind, MarkSource, Right
 
 
@@ -48,9 +50,18 @@ class Exposure:
 
 
 @dataclass(frozen=True, slots=True)
+class NamedPnl:
+    """P&L, base currency, of the position or in the scenario of that name."""
+
+    id: str
+    pnl: float
+
+
+@dataclass(frozen=True, slots=True)
 class PositionRisk:
     """One position, valued. Greeks are per unit of the underlying; `exposure` is of the whole holding; IV rank and percentile,
-    0 to 1, are of the underlying's 30-day volatility in its year."""
+    0 to 1, are of the underlying's 30-day volatility in its year. `extrinsic` is the mark less what exercise now would give, per
+    unit; `worst` and `best` are the scenarios in which the holding loses and gains most."""
 
     id: str
     label: str
@@ -79,15 +90,12 @@ class PositionRisk:
     vanna: float | None
     volga: float | None
     charm: float | None
+    extrinsic: float | None
     exposure: Exposure | None
     unrealized_pnl: float | None
+    worst: NamedPnl | None
+    best: NamedPnl | None
     as_of: datetime | None
-
-
-@dataclass(frozen=True, slots=True)
-class NamedPnl:
-    id: str
-    pnl: float
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -118,6 +126,13 @@ class ScenarioResult:
     greeks: Exposure
     left_out: tuple[str, ...]
     held: tuple[str, ...]
+
+    @property
+    def position_pct(self) -> Floats:
+        """(n_positions,): 100 * P&L over the position's |value| before; NaN where that is nothing."""
+        before = np.abs(self.position_value - self.position_pnl)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return np.asarray(np.where(before > 0.0, 100.0 * self.position_pnl / before, np.nan))
 
     def worst_positions(self, ids: tuple[str, ...], count: int) -> list[NamedPnl]:
         """The `count` positions that lose most, largest loss first; gains are not listed."""
@@ -219,6 +234,43 @@ class TailRisk:
 
 
 @dataclass(frozen=True, slots=True)
+class Standing:
+    """How large the book is beside the account. Base currency; None is unknown.
+
+    Attributes:
+        gross, net: sums of the positions' |market value| and of their market value.
+        leverage: gross over the report's basis.
+        margin_cushion: excess liquidity over net liquidation value, from the account.
+        beta_delta: dollar delta times beta to the reference, of what follows the market.
+        beta_shares: the same in shares of the reference.
+        assumed_betas: underlyings whose beta is unknown and counts as 1 there.
+        vega_30: vega of each option times the root of 30 over its days to expiry: what a point of a month's volatility is worth,
+            where far expiries move less.
+    """
+
+    gross: float | None
+    net: float | None
+    leverage: float | None
+    margin_cushion: float | None
+    reference: str
+    beta_delta: float | None
+    beta_shares: float | None
+    assumed_betas: tuple[str, ...]
+    vega_30: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Concentration:
+    """One underlying's share: of |market value| and |dollar delta| over the report's basis, and of expected shortfall (negative:
+    a hedge). Decimals; None is unknown."""
+
+    name: str
+    value: float | None
+    dollar_delta: float | None
+    es: float | None
+
+
+@dataclass(frozen=True, slots=True)
 class Quality:
     """What the numbers rest on.
 
@@ -252,6 +304,10 @@ class RiskReport:
     positions: tuple[PositionRisk, ...]
     greeks: Exposure
     by_underlying: dict[str, Exposure]
+    by_expiry: dict[str, Exposure]
+    by_sector: dict[str, Exposure]
+    standing: Standing
+    concentration: tuple[Concentration, ...]
     scenarios: tuple[ScenarioResult, ...]
     matrix: Matrix
     quality: Quality

@@ -106,6 +106,7 @@ class _Underlying(_File):
     forwards: dict[Day, Annotated[Number, Field(gt=0)]] | None = None
     closes: list[tuple[Day, Number]] | None = None
     iv_history: list[tuple[Day, Number]] | None = None
+    sector: Name | None = None
 
 
 class _BrokerView(_File):
@@ -298,6 +299,7 @@ def _to_underlying(symbol: str, row: _Underlying) -> Underlying:
         forwards=dict(row.forwards or {}),
         closes=None if row.closes is None else tuple(row.closes),
         iv_history=None if row.iv_history is None else tuple(row.iv_history),
+        sector=row.sector,
     )
 
 
@@ -392,6 +394,7 @@ def _underlying_document(row: Underlying) -> dict[str, Any]:
         "forwards": {day.isoformat(): value for day, value in forwards.items()},
         "closes": _pairs(row.closes),
         "iv_history": _pairs(row.iv_history),
+        "sector": row.sector,
     }
 
 

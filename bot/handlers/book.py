@@ -11,6 +11,8 @@ from bot.cards import (
 from bot.desk import View
 from bot.handlers.context import Context, note, symbol_of
 from bot.replies import Button, Keyboard, Reply, button, page_number
+from engine.errors import RequestError
+from engine.reports.tables import GREEKS_BY
 
 
 async def positions(context: Context, text: str) -> list[Reply]:
@@ -30,14 +32,20 @@ async def positions_page(context: Context, arguments: list[str]) -> list[Reply]:
 
 
 async def greeks(context: Context, text: str) -> list[Reply]:
-    """Greeks by underlying and in total."""
+    """Greeks by underlying, by expiry or by sector, and in total."""
+    by = text.strip().casefold() or GREEKS_BY[0]
+    if by not in GREEKS_BY:
+        raise RequestError(f"Greeks are by {', '.join(GREEKS_BY)}, not {by[:20]!r}. Try: /greeks expiry")
     view = await context.desk.view()
-    again = ((button("Refresh", "greeks"),),)
-    return [Reply(f"{greeks_text(view.report)}\n{context.foot(view)}", keyboard=again)]
+    if by == "sector" and not view.report.by_sector:
+        raise RequestError("No sector is known of what is held. Try: /greeks expiry")
+    others = tuple(button(f"By {one}", "greeks", one) for one in GREEKS_BY if one != by)
+    keyboard = (others, (button("Refresh", "greeks", by),))
+    return [Reply(f"{greeks_text(view.report, by)}\n{context.foot(view)}", keyboard=keyboard)]
 
 
 async def greeks_again(context: Context, arguments: list[str]) -> list[Reply]:
-    return [reply.editing() for reply in await greeks(context, "")]
+    return [reply.editing() for reply in await greeks(context, arguments[0])]
 
 
 async def _picture(context: Context, view: View, symbol: str | None, page: int) -> Reply:

@@ -5,17 +5,14 @@ from typing import Final
 
 from bot.handlers.context import Context, symbol_of
 from bot.replies import Reply, button
-from bot.risk_text import risk_text, symbol_risk_text
+from bot.risk_text import concentration_text, risk_text, symbol_risk_text
 from engine.errors import RequestError
 
 LONGEST_HORIZON: Final = 250
 
-VIEWS: Final[dict[str, Callable[[Context, str], Awaitable[list[Reply]]]]] = {}
-"""What else /risk shows, by the word that follows it; each is given what follows that."""
-
 
 async def risk(context: Context, text: str) -> list[Reply]:
-    """Value at Risk and expected shortfall of the book, or one underlying's part, over one day or so many; or another view."""
+    """Value at Risk and expected shortfall of the book, or one underlying's part, over one day or so many; or one of VIEWS."""
     word, *rest = text.split(maxsplit=1) or [""]
     view = VIEWS.get(word.casefold())
     if view is not None:
@@ -34,8 +31,9 @@ async def _risk(context: Context, name: str, days: int) -> Reply:
     symbol = symbol_of(view.report, name, "risk")
     report = view.report if symbol else await context.desk.simulated(view)
     card = symbol_risk_text(report, symbol, days) if symbol else risk_text(report, days)
-    again = ((button("Refresh", "risk", days, symbol or ""),),)
-    return Reply(f"{card}\n{context.foot(view)}", keyboard=again)
+    others = tuple(button(name.capitalize(), "view", name, "") for name in VIEWS)
+    keyboard = (others, (button("Refresh", "risk", days, symbol or ""),))
+    return Reply(f"{card}\n{context.foot(view)}", keyboard=keyboard)
 
 
 def _risk_asked(text: str) -> tuple[str, int]:
@@ -49,3 +47,21 @@ def _risk_asked(text: str) -> tuple[str, int]:
             f"{words[-1][:20]} is not 1 to {LONGEST_HORIZON} days. Try: /risk 10d or /risk AAPL 10d"
         )
     return " ".join(words[:-1]), int(last)
+
+
+async def _concentration(context: Context, text: str) -> list[Reply]:
+    view = await context.desk.view()
+    again = ((button("Refresh", "view", "concentration", ""),),)
+    return [Reply(f"{concentration_text(view.report)}\n{context.foot(view)}", keyboard=again)]
+
+
+async def view_again(context: Context, arguments: list[str]) -> list[Reply]:
+    """One of VIEWS anew: its name, and what followed it."""
+    view = VIEWS.get(arguments[0])
+    if view is None:
+        raise RequestError("That button is not valid any more. Send the command again.")
+    return [reply.editing() for reply in await view(context, arguments[1])]
+
+
+VIEWS: Final[dict[str, Callable[[Context, str], Awaitable[list[Reply]]]]] = {"concentration": _concentration}
+"""What else /risk shows, by the word that follows it; each is given what follows that."""

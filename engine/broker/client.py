@@ -500,6 +500,7 @@ def _details_fact(row: ib_insync.ContractDetails) -> DetailsFact:
         under_symbol=row.underSymbol,
         under_sec_type=row.underSecType,
         stock_type=row.stockType,
+        industry=row.industry,
     )
 
 

@@ -45,7 +45,8 @@ class ContractFact:
 
 @dataclass(frozen=True, slots=True)
 class DetailsFact:
-    """Contract details: the contract whole, what it is on, what kind of stock it is ('COMMON', 'ETF' ...).
+    """Contract details: the contract whole, what it is on, what kind of stock it is ('COMMON', 'ETF' ...), of which
+    industry ('Technology' ...; '' for most funds).
 
     `real_expiry` is the settlement date: an AM-settled index option stops trading the day before.
     """
@@ -56,6 +57,7 @@ class DetailsFact:
     under_symbol: str
     under_sec_type: str
     stock_type: str
+    industry: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -444,7 +444,10 @@ class Session:
     def _describe_underlyings(self) -> None:
         for symbol, contract in self._underlying_of.items():
             details = self._details.get(contract.con_id)
-            self._book.set_underlying(symbol, Kind.OTHER if details is None else underlying_kind(details))
+            kind, sector = (
+                (Kind.OTHER, None) if details is None else (underlying_kind(details), details.industry)
+            )
+            self._book.set_underlying(symbol, kind, sector or None)
 
     def _wanted(self, facts: Iterable[HoldingFact], expiries: dict[int, date | None]) -> Iterable[Line]:
         facts = list(facts)

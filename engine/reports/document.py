@@ -8,12 +8,14 @@ from typing import Any
 
 from engine.model import Floats
 from engine.results import (
+    Concentration,
     Exposure,
     NamedPnl,
     PositionRisk,
     Remark,
     RiskReport,
     ScenarioResult,
+    Standing,
     TailFigure,
     TailShare,
 )
@@ -50,6 +52,10 @@ def report_document(report: RiskReport) -> dict[str, Any]:
         },
         "greeks": _fields(report.greeks),
         "by_underlying": {name: _fields(exposure) for name, exposure in report.by_underlying.items()},
+        "by_expiry": {name: _fields(exposure) for name, exposure in report.by_expiry.items()},
+        "by_sector": {name: _fields(exposure) for name, exposure in report.by_sector.items()},
+        "standing": _fields(report.standing),
+        "concentration": [_fields(row) for row in report.concentration],
         "positions": [_position(position) for position in report.positions],
         "tail": _tail(report),
         "quality": {
@@ -67,6 +73,7 @@ def _scenario(result: ScenarioResult, ids: tuple[str, ...]) -> dict[str, Any]:
         ids,
         _numbers(result.position_value),
         _numbers(result.position_pnl),
+        _numbers(result.position_pct),
         _numbers(result.position_iv),
         strict=True,
     )
@@ -82,7 +89,10 @@ def _scenario(result: ScenarioResult, ids: tuple[str, ...]) -> dict[str, Any]:
         "greeks_after": _fields(result.greeks),
         "left_out": list(result.left_out),
         "held": list(result.held),
-        "positions": [{"id": id_, "value": value, "pnl": pnl, "iv": iv} for id_, value, pnl, iv in columns],
+        "positions": [
+            {"id": id_, "value": value, "pnl": pnl, "pct": pct, "iv": iv}
+            for id_, value, pnl, pct, iv in columns
+        ],
     }
 
 
@@ -109,13 +119,15 @@ def _position(position: PositionRisk) -> dict[str, Any]:
             value = _fields(value)
         elif isinstance(value, datetime):
             value = _time(value)
+        elif isinstance(value, NamedPnl):
+            value = {"scenario": value.id, "pnl": _finite(value.pnl)}
         elif name == "expiry" and value is not None:
             value = value.isoformat()
         document[name] = value
     return document
 
 
-def _fields(row: Exposure | TailFigure | TailShare) -> dict[str, Any]:
+def _fields(row: Exposure | TailFigure | TailShare | Standing | Concentration) -> dict[str, Any]:
     """The fields of a row by name, numbers that JSON can't have as null."""
     return {name: _finite(x) if isinstance(x, float) else x for name, x in asdict(row).items()}
 

@@ -7,10 +7,11 @@ from dataclasses import asdict
 import numpy as np
 import pandas as pd
 
-from engine.reports.numbers import amount, and_more, compact, shock
+from engine.reports.numbers import UNKNOWN, amount, and_more, compact, percent, shock
 from engine.results import Matrix, PositionRisk, RiskReport, ScenarioResult
 
 MOST_NAMED = 3
+GREEKS_BY = ("underlying", "expiry", "sector")
 
 
 def scenario_frame(report: RiskReport) -> pd.DataFrame:
@@ -44,6 +45,9 @@ def position_frame(report: RiskReport) -> pd.DataFrame:
     rows = []
     for position in report.positions:
         row = {name: getattr(position, name) for name in PositionRisk.__slots__ if name != "exposure"}
+        for name in ("worst", "best"):
+            extreme = row.pop(name)
+            row |= {f"{name}_scenario": extreme and extreme.id, f"{name}_pnl": extreme and extreme.pnl}
         if position.exposure is not None:
             row |= {f"position_{name}": value for name, value in asdict(position.exposure).items()}
         rows.append(row)
@@ -82,15 +86,32 @@ def matrix_frame(matrix: Matrix) -> pd.DataFrame:
     )
 
 
-def greeks_frame(report: RiskReport) -> pd.DataFrame:
-    """Index: underlyings by |dollar delta|, then TOTAL. Columns: delta (shares), dollar_delta, dollar_gamma, vega, theta,
-    rho."""
-    rows = sorted(report.by_underlying.items(), key=lambda item: -abs(item[1].dollar_delta))
+def greeks_frame(report: RiskReport, by: str = "underlying") -> pd.DataFrame:
+    """Index: underlyings or sectors by |dollar delta|, or buckets of expiry by time, then TOTAL. Columns: delta (shares),
+    dollar_delta, dollar_gamma, vega, theta, rho.
+
+    Args:
+        by: one of GREEKS_BY.
+    """
+    rows = list(
+        {"underlying": report.by_underlying, "expiry": report.by_expiry, "sector": report.by_sector}[
+            by
+        ].items()
+    )
+    if by != "expiry":
+        rows.sort(key=lambda item: -abs(item[1].dollar_delta))
     table = {name: asdict(exposure) for name, exposure in [*rows, ("TOTAL", report.greeks)]}
     frame = pd.DataFrame.from_dict(table, orient="index")
-    frame.index.name = "underlying"
+    frame.index.name = by
     frame.loc["TOTAL", "delta"] = math.nan  # shares of different things don't add up
     return frame
+
+
+def concentration_frame(report: RiskReport) -> pd.DataFrame:
+    """Index: underlyings, the largest market value first. Columns: value, dollar_delta, es; shares, decimals."""
+    rows = [asdict(row) for row in report.concentration]
+    frame = pd.DataFrame(rows, columns=["name", "value", "dollar_delta", "es"]).set_index("name")
+    return frame.astype(float)
 
 
 def tail_frame(report: RiskReport) -> pd.DataFrame:
@@ -141,16 +162,8 @@ def report_text(report: RiskReport) -> str:
         }
     )
     parts.append(f"Scenarios ({report.base_currency}, % of {report.basis_name})\n" + _table(shown))
-    greeks = greeks_frame(report)
-    shown = pd.DataFrame({"underlying": greeks.index})
-    for column, head in (
-        ("dollar_delta", "$ delta"),
-        ("dollar_gamma", "$ gamma/1%"),
-        ("vega", "vega/pt"),
-        ("theta", "theta/day"),
-    ):
-        shown[head] = [amount(x, signed=True) for x in greeks[column]]
-    parts.append("Greeks\n" + _table(shown))
+    parts += [_greeks_shown(report, by) for by in GREEKS_BY if by != "sector" or report.by_sector]
+    parts.append(_standing_shown(report))
     parts.append(_tail_shown(report))
     parts.append("Positions\n" + _table(_positions_shown(report)))
     matrix = matrix_frame(report.matrix)
@@ -207,6 +220,45 @@ def _tail_shown(report: RiskReport) -> str:
     return f"{head}\n{_table(shown)}\n\nWho causes it ({figures['method'].iloc[0]})\n{_table(causes)}{notes}"
 
 
+def _greeks_shown(report: RiskReport, by: str) -> str:
+    greeks = greeks_frame(report, by)
+    shown = pd.DataFrame({by: greeks.index})
+    for column, head in (
+        ("dollar_delta", "$ delta"),
+        ("dollar_gamma", "$ gamma/1%"),
+        ("vega", "vega/pt"),
+        ("theta", "theta/day"),
+    ):
+        shown[head] = [amount(x, signed=True) for x in greeks[column]]
+    return f"Greeks by {by}\n{_table(shown)}"
+
+
+def _standing_shown(report: RiskReport) -> str:
+    shares = concentration_frame(report)
+    shown = pd.DataFrame({"underlying": shares.index})
+    for column, head in (("value", "market value"), ("dollar_delta", "$ delta"), ("es", "part of ES")):
+        shown[head] = [UNKNOWN if math.isnan(x) else percent(x, signed=False) for x in shares[column]]
+    lines = "\n".join(standing_lines(report))
+    return f"Concentration (% of {report.basis_name})\n{_table(shown)}\n{lines}"
+
+
+def standing_lines(report: RiskReport) -> list[str]:
+    """How large the book is beside the account, a line each."""
+    of, currency = report.standing, report.base_currency
+    leverage = UNKNOWN if of.leverage is None else f"{of.leverage:.2f} x {report.basis_name}"
+    cushion = UNKNOWN if of.margin_cushion is None else percent(of.margin_cushion, signed=False)
+    shares = UNKNOWN if of.beta_shares is None else f"{amount(of.beta_shares, signed=True)} {of.reference}"
+    assumed = ", ".join(of.assumed_betas[:MOST_NAMED]) + and_more(len(of.assumed_betas), MOST_NAMED)
+    return [
+        f"gross {amount(of.gross)} {currency}, {leverage}",
+        f"net {amount(of.net, signed=True)} {currency}",
+        f"margin cushion {cushion}",
+        f"beta-weighted $ delta {amount(of.beta_delta, signed=True)} = {shares}",
+        f"vega of a month {amount(of.vega_30, signed=True)} a point",
+        *([f"! beta unknown, 1 assumed: {assumed}"] if assumed else []),
+    ]
+
+
 def _with_error(amounts: Iterable[float], errors: Iterable[float | None]) -> list[str]:
     return [
         amount(x) if error is None or math.isnan(error) else f"{amount(x)} ± {amount(error)}"
@@ -232,6 +284,10 @@ def _positions_shown(report: RiskReport) -> pd.DataFrame:
                 "IV rank/pct": ""
                 if position.iv_rank is None or position.iv_percentile is None
                 else f"{100 * position.iv_rank:.0f}/{100 * position.iv_percentile:.0f}",
+                "extrinsic": "" if position.extrinsic is None else f"{position.extrinsic:,.2f}",
+                "worst in": ""
+                if position.worst is None
+                else f"{compact(position.worst.pnl)} {position.worst.id}",
                 "delta": "?" if position.delta is None else f"{position.delta:+.3f}",
                 "vega/pt": amount(None if position.exposure is None else position.exposure.vega, signed=True),
                 "theta/day": amount(

@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 
 from engine.model import AlertState, Contract, Kind, Position, Severity, Snapshot, Underlying
-from engine.results import Exposure, Matrix, NamedPnl, Quality, RiskReport, ScenarioResult, TailRisk
+from engine.results import Exposure, Matrix, NamedPnl, Quality, RiskReport, ScenarioResult, Standing, TailRisk
 from engine.store import AlertRecord, Message, MessageKind, Priority, Store
 
 START = datetime(2026, 7, 28, 14, tzinfo=UTC)
@@ -68,6 +68,10 @@ def a_report(*runs, as_of=START):
         positions=(),
         greeks=FLAT,
         by_underlying={},
+        by_expiry={},
+        by_sector={},
+        standing=Standing(0.0, 0.0, 0.0, None, "SPY", 0.0, None, (), 0.0),
+        concentration=(),
         scenarios=runs,
         matrix=Matrix((0.0,), (0.0,), np.zeros((1, 1))),
         quality=Quality((), (), (), (), None),

@@ -238,6 +238,19 @@ async def test_refresh_edits_the_same_message(tmp_path):
         assert it.answers(answer["message_id"]) == []
 
 
+async def test_greeks_are_by_underlying_by_expiry_and_by_sector(tmp_path):
+    async with program(tmp_path) as it:
+        (answer,) = await it.ask("/greeks")
+        await it.press(answer, "By expiry")
+        await until(lambda: "Greeks by expiry" in it.message(answer["message_id"])["text"])
+        (answer,) = await it.ask("/greeks sector")
+        assert "Indices" in answer["text"] and "shares of SPY" in answer["text"]
+        (refusal,) = await it.ask("/greeks colour")
+        assert (
+            refusal["text"] == "Greeks are by underlying, expiry, sector, not 'colour'. Try: /greeks expiry"
+        )
+
+
 async def test_the_value_at_risk_comes_once_the_history_is_there_over_as_many_days_as_asked(tmp_path):
     async with program(tmp_path) as it:
         with anyio.fail_after(60.0):
@@ -249,6 +262,7 @@ async def test_the_value_at_risk_comes_once_the_history_is_there_over_as_many_da
                 (answer,) = await it.ask("/risk")
         assert answer["text"].startswith("Value at Risk, one day, in USD")
         assert "of filtered history" in answer["text"] and "of ES" in answer["text"]
+        assert "simulated" in answer["text"] and "  ±" in answer["text"]
         (answer,) = await it.ask("/risk 10d")
         assert answer["text"].startswith("Value at Risk, 10 days, as √10 of one")
         await anyio.sleep(1.1)  # the cache time, so that the refreshed card has another time
@@ -257,6 +271,8 @@ async def test_the_value_at_risk_comes_once_the_history_is_there_over_as_many_da
         (answer,) = await it.ask("/risk spy 5d")
         assert answer["text"].startswith("Risk of SPY, 5 days, as √5 of one, in USD\nIV rank ")
         assert "of the book's" in answer["text"]
+        (answer,) = await it.ask("/risk concentration")
+        assert "margin cushion" in answer["text"] and "part of the expected shortfall" in answer["text"]
         (refusal,) = await it.ask("/risk 0d")
         assert refusal["text"] == "0d is not 1 to 250 days. Try: /risk 10d or /risk AAPL 10d"
         (refusal,) = await it.ask("/risk tomorrow")

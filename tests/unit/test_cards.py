@@ -17,12 +17,14 @@ from hypothesis import strategies as st
 from bot import cards
 from bot.delivery import caption, plain, split
 from bot.replies import button, page_number, parse_data, rows_of
-from bot.risk_text import risk_text, symbol_risk_text
+from bot.risk_text import concentration_text, risk_text, symbol_risk_text
 from engine.analysis import analyse
 from engine.broker import LinkPhase, LinkState
 from engine.errors import RequestError
 from engine.model import Event, EventKind, IvSource, Kind, MarkSource, Right, Underlying
+from engine.reports.tables import GREEKS_BY
 from engine.results import (
+    Concentration,
     Exposure,
     Matrix,
     NamedPnl,
@@ -31,6 +33,7 @@ from engine.results import (
     Remark,
     RiskReport,
     ScenarioResult,
+    Standing,
     TailFigure,
     TailRisk,
     TailShare,
@@ -76,8 +79,8 @@ def position(random, i):
         f"DU1:{i}:{label}", label, symbol, Kind.OPTION if option else Kind.STOCK,
         random.choice([1.0, -10.0, 0.125, -123.456, 1e7, 12_345_678.9]), 100.0, "USD", expiry, strike, right,
         None if expiry is None else (expiry - date(2026, 7, 28)).days, finite(random), random.choice([None, *MarkSource]),
-        finite(random), finite(random), finite(random), random.choice([None, *IvSource]), *(finite(random) for _ in range(10)),
-        exposure, finite(random), None,
+        finite(random), finite(random), finite(random), random.choice([None, *IvSource]), *(finite(random) for _ in range(11)),
+        exposure, finite(random), *random.choice([(None, None), (NamedPnl(name(random), number(random)),) * 2]), None,
     )  # fmt: skip
 
 
@@ -104,6 +107,12 @@ def wild_report(seed, size):
         basis_name="net liquidation", value=finite(random), positions=positions,
         greeks=Exposure(*(number(random) for _ in range(9))),
         by_underlying={p.underlying: Exposure(*(number(random) for _ in range(9))) for p in positions},
+        by_expiry={bucket: Exposure(*(number(random) for _ in range(9))) for bucket in ("shares", "91-365 d", ">1 y")},
+        by_sector={name(random): Exposure(*(number(random) for _ in range(9))) for _ in range(random.choice([0, 5]))},
+        standing=Standing(
+            *(finite(random) for _ in range(4)), name(random), finite(random), finite(random), ("<X>",), finite(random)
+        ),
+        concentration=tuple(Concentration(p.underlying, *(finite(random) for _ in range(3))) for p in positions),
         scenarios=tuple(result(random, title, positions) for title in titles),
         matrix=Matrix(SPOT_STEPS, IV_STEPS, grid),
         quality=Quality(remarks, remarks, (), notes, AS_OF - timedelta(seconds=90)),
@@ -113,8 +122,12 @@ def wild_report(seed, size):
 
 def wild_tail(random, positions, remarks):
     figures = tuple(
-        TailFigure(method, level, number(random), number(random), 500)
-        for method in ("filtered history", "plain history")
+        TailFigure(method, level, number(random), number(random), 500, *errors)
+        for method, errors in (
+            ("filtered history", ()),
+            ("plain history", ()),
+            ("simulated paths", (number(random), finite(random))),
+        )
         for level in (0.95, 0.975, 0.99)
     )
     shares = tuple(TailShare(p.underlying, *(number(random) for _ in range(4))) for p in positions)
@@ -134,7 +147,12 @@ def wild_tail(random, positions, remarks):
 
 def every_card(report):
     """All that the chat can say of a report, each with its foot."""
-    cards_ = [cards.scenarios_text(report), cards.greeks_text(report), cards.day_text(report, ZONE)]
+    cards_ = [
+        cards.scenarios_text(report),
+        *(cards.greeks_text(report, by) for by in GREEKS_BY),
+        concentration_text(report),
+        cards.day_text(report, ZONE),
+    ]
     cards_ += [risk_text(report, days) for days in (1, 10)]
     cards_ += [symbol_risk_text(report, symbol, 1) for symbol in cards.known_symbols(report)[:5]]
     cards_.append(cards.matrix_text(report.matrix, "Risk matrix of <X>", report.base_currency))
