@@ -1,72 +1,279 @@
-"""The words of an alert: what, how much against which limit, and who causes it. Everything of one cycle goes into one
-message."""
+"""The words of an alert: what, how much against which limit, who causes it, and what would end it. All of one severity that one
+look at the book finds goes into one message."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from html import escape
 from typing import Final
+from zoneinfo import ZoneInfo
 
-from bot.cards import short_label
-from bot.replies import Reply, button
-from engine.alerts import Change, Finding, Transition
-from engine.model import Severity
-from engine.reports.numbers import amount, compact, percent
+from bot.cards import age, clock, pre, short_label
+from bot.replies import Keyboard, Reply, button
+from engine.alerts import BOOK, AlertStatus, Change, Finding, Judgement, Rule, Transition
+from engine.model import AlertState, Severity
+from engine.reports.numbers import UNKNOWN, amount, compact, percent
 from engine.results import RiskReport
 
 MOST_LISTED: Final = 6
+MOST_ALERTS: Final = 30
+
+TITLES: Final = {
+    Rule.PORTFOLIO_LOSS: "the loss limit",
+    Rule.MARGIN_CUSHION: "the margin cushion",
+    Rule.VAR: "the Value at Risk",
+    Rule.SHORT_GAMMA: "short gamma",
+    Rule.VEGA: "vega",
+    Rule.CONCENTRATION: "concentration",
+    Rule.ASSIGNMENT: "early assignment",
+    Rule.PIN: "pin risk",
+    Rule.EXPIRING: "expiry today",
+    Rule.EARNINGS_INSIDE: "earnings inside an expiration",
+    Rule.IV_RANK: "IV rank",
+}
+"""What a rule watches, in the words of its messages."""
+
+NAMES: Final = {
+    Rule.PORTFOLIO_LOSS: "worst loss",
+    Rule.MARGIN_CUSHION: "cushion",
+    Rule.VAR: "VaR 99 %",
+    Rule.SHORT_GAMMA: "gamma, 2 sd",
+    Rule.VEGA: "vega",
+    Rule.CONCENTRATION: "largest name",
+}
+"""The same where there is little room."""
+ORDER: Final = {rule.value: i for i, rule in enumerate(Rule)}
+
+QUIETLY_UNKNOWN: Final = frozenset({Rule.IV_RANK})
+"""What is unknown for months at a time, and worth no message when it is."""
 
 
 def alert_replies(
-    transitions: Sequence[Transition], report: RiskReport
+    transitions: Sequence[Transition], report: RiskReport, now: datetime
 ) -> list[tuple[Severity | None, Reply]]:
-    """The messages that a cycle's transitions call for, each with its severity; None is for what is not an alarm."""
-    broken = [t for t in transitions if t.change in {Change.FIRED, Change.ESCALATED}]
+    """The messages that the transitions of one look call for, each with its severity; None is for what is not an alarm."""
+    broken = [t.finding for t in transitions if t.change in {Change.FIRED, Change.ESCALATED}]
     replies: list[tuple[Severity | None, Reply]] = []
     for severity in (Severity.CRITICAL, Severity.WARNING):
-        findings = [t.finding for t in broken if t.finding is not None and t.finding.severity is severity]
+        findings = [finding for finding in broken if finding is not None and finding.severity is severity]
         if findings:
             replies.append((severity, _broken(severity, findings, report)))
-    blind = [t.finding for t in transitions if t.change is Change.BLIND]
-    if blind and blind[0] is not None:
-        replies.append(
-            (None, Reply(f"⚪ <b>The loss limit can't be judged</b>: {escape(blind[0].unknown or '')}."))
-        )
-    if any(t.change is Change.SEEING for t in transitions):
-        replies.append((None, Reply("🟢 <b>The loss limit can be judged again</b>.")))
-    for finding_is_there, words in ((True, "Back under the loss limit"), (False, "Not judged any more")):
+    blind = [t.finding for t in transitions if t.change is Change.BLIND and t.finding is not None]
+    blind = [finding for finding in blind if finding.rule not in QUIETLY_UNKNOWN]
+    if blind:
+        words = f"⚪ <b>Can't be judged: {_titles(blind)}</b>: {escape(blind[0].unknown or '')}."
+        replies.append((None, Reply(words)))
+    seen = [t.finding for t in transitions if t.change is Change.SEEING and t.finding is not None]
+    if seen and not all(finding.rule in QUIETLY_UNKNOWN for finding in seen):
+        replies.append((None, Reply(f"🟢 <b>Can be judged again: {_titles(seen)}</b>.")))
+    return [*replies, *_ended(transitions, report, now)]
+
+
+def _ended(
+    transitions: Sequence[Transition], report: RiskReport, now: datetime
+) -> list[tuple[Severity | None, Reply]]:
+    replies: list[tuple[Severity | None, Reply]] = []
+    for finding_is_there, head in ((True, "Over"), (False, "Not judged any more")):
         ended = [
-            t.after.subject
+            t.after
             for t in transitions
             if t.change is Change.CLEARED and (t.finding is not None) is finding_is_there
         ]
         if ended:
-            names = ", ".join(escape(subject) for subject in ended[:MOST_LISTED])
-            replies.append((None, Reply(f"🟢 <b>{words}</b>: {names}{_more(len(ended))}.")))
+            labels = _labels(report)
+            lines = [
+                f"{TITLES[Rule(one.rule)]}, {escape(labels.get(one.subject, one.subject))}"
+                + ("" if one.fired_at is None else f", after {age((now - one.fired_at).total_seconds())}")
+                for one in ended[:MOST_LISTED]
+            ]
+            more = [_more(len(ended)).strip()] if len(ended) > MOST_LISTED else []
+            replies.append((None, Reply("\n".join([f"🟢 <b>{head}</b>", *lines, *more]))))
     return replies
 
 
 def _broken(severity: Severity, findings: list[Finding], report: RiskReport) -> Reply:
-    worst = max(findings, key=lambda finding: finding.loss or 0.0)
+    """One message of everything of one severity, a paragraph a rule, the most pressing first."""
     sign, word = ("🔴", "CRITICAL") if severity is Severity.CRITICAL else ("🟠", "WARNING")
-    lost = f"{amount(worst.loss)} {report.base_currency} ({percent(worst.share, signed=False)})"
-    lines = [
-        f"{sign} <b>{word}: {escape(worst.subject)} would lose {lost}</b>",
-        f"limit {percent(worst.limit_share, signed=False)} of {report.basis_name}: {amount(worst.limit)}",
-    ]
-    labels = {position.id: short_label(position, 24) for position in report.positions}
+    rules = [rule for rule in Rule if any(finding.rule is rule for finding in findings)]
+    paragraphs = [_paragraph([one for one in findings if one.rule is rule], report) for rule in rules]
+    paragraphs[0] = f"{sign} " + paragraphs[0].replace("<b>", f"<b>{word}: ", 1)
+    unknown = next((finding.unknown for finding in findings if finding.unknown is not None), None)
+    if unknown is not None:
+        paragraphs.append(f"⚠ it may be worse: {escape(unknown)}")
+    return Reply("\n".join(paragraphs), keyboard=_keyboard(rules, findings, report))
+
+
+def _paragraph(findings: list[Finding], report: RiskReport) -> str:
+    """The worst of one rule's findings in full, the others by name."""
+    findings = sorted(findings, key=lambda finding: -abs(finding.value or 0.0))
+    worst, others = findings[0], findings[1:]
+    labels = _labels(report)
+    lines = [f"<b>{escape(_sentence(worst, report))}</b>"]
+    if worst.limit is not None:
+        lines.append(f"limit {_limit(worst, report)}")
     causes = [f"{escape(labels.get(row.id, row.id))} {compact(row.pnl)}" for row in worst.causes]
     if causes:
         lines.append("caused by " + ", ".join(causes))
-    others = sorted((f for f in findings if f is not worst), key=lambda f: -(f.loss or 0.0))
+    cure = _cure(worst, labels)
+    if cure:
+        lines.append(escape(cure))
     if others:
-        named = ", ".join(
-            f"{escape(f.subject)} {percent(f.share, signed=False)}" for f in others[:MOST_LISTED]
+        named = ", ".join(escape(_short(one, labels)) for one in others[:MOST_LISTED])
+        lines.append(f"and too: {named}{_more(len(others))}")
+    return "\n".join(lines)
+
+
+def _sentence(finding: Finding, report: RiskReport) -> str:
+    """What is wrong, in one line."""
+    money = f"{amount(finding.amount)} {report.base_currency}"
+    share = percent(finding.value, signed=False)
+    match finding.rule:
+        case Rule.PORTFOLIO_LOSS:
+            return f"{finding.subject} would lose {money} ({share})"
+        case Rule.MARGIN_CUSHION:
+            return f"the margin cushion is {share} of net liquidation"
+        case Rule.VAR:
+            return f"the day's Value at Risk at 99 % is {money}"
+        case Rule.SHORT_GAMMA:
+            return f"a day of two deviations would cost {money} ({share}) by gamma alone"
+        case Rule.VEGA:
+            return f"a vol point is worth {money}"
+        case Rule.CONCENTRATION:
+            return f"{finding.subject} is {share} of {report.basis_name}, {money}"
+        case _:
+            return finding.why
+
+
+def _limit(finding: Finding, report: RiskReport) -> str:
+    """The limit in its own unit; what is a share of the basis also as money."""
+    limit = finding.limit or 0.0
+    match finding.rule:
+        case Rule.VAR | Rule.VEGA:
+            return f"{amount(limit)} {report.base_currency}"
+        case Rule.PORTFOLIO_LOSS | Rule.SHORT_GAMMA | Rule.CONCENTRATION if report.basis:
+            share = percent(limit, signed=False)
+            return f"{share} of {report.basis_name}: {amount(limit * report.basis)}"
+        case _:
+            return percent(limit, signed=False)
+
+
+def _short(finding: Finding, labels: dict[str, str]) -> str:
+    """One more of the same, in few words."""
+    if finding.rule in {Rule.PORTFOLIO_LOSS, Rule.CONCENTRATION, Rule.IV_RANK}:
+        return f"{finding.subject} {percent(finding.value, signed=False)}"
+    return labels.get(finding.subject, finding.subject)
+
+
+def _cure(finding: Finding, labels: dict[str, str]) -> str:
+    """The fewest of the causes without which the limit would hold; nothing where that can't be said of money."""
+    if finding.amount is None or finding.limit is None or not finding.value or not finding.causes:
+        return ""
+    allowed = finding.amount * finding.limit / finding.value
+    left, named = finding.amount, []
+    for row in finding.causes:
+        left -= abs(row.pnl)
+        named.append(labels.get(row.id, row.id))
+        if left <= allowed:
+            return f"without {' and '.join(named)} it would be within the limit"
+    return f"it takes {amount(finding.amount - allowed)} less to be within the limit"
+
+
+def _keyboard(rules: list[Rule], findings: list[Finding], report: RiskReport) -> Keyboard:
+    """Where to look next: of the worst scenario itself, and of what the other rules are about."""
+    buttons = []
+    if Rule.PORTFOLIO_LOSS in rules:
+        losses = [one for one in findings if one.rule is Rule.PORTFOLIO_LOSS]
+        worst = max(losses, key=lambda finding: finding.value or 0.0)
+        number = [result.name for result in report.scenarios].index(worst.subject)
+        buttons += [button("Open scenario", "scenario", number, 0, "n"), button("All scenarios", "all")]
+    if {Rule.SHORT_GAMMA, Rule.VEGA} & set(rules):
+        buttons.append(button("Greeks", "greeks", "underlying"))
+    if Rule.VAR in rules:
+        buttons.append(button("Value at Risk", "risk", 1, ""))
+    if {Rule.CONCENTRATION, Rule.MARGIN_CUSHION} & set(rules):
+        buttons.append(button("Concentration", "view", "concentration", ""))
+    if {Rule.ASSIGNMENT, Rule.PIN, Rule.EXPIRING, Rule.EARNINGS_INSIDE} & set(rules):
+        buttons.append(button("Events", "events", "", 30))
+    return tuple(tuple(buttons[i : i + 2]) for i in range(0, len(buttons), 2))
+
+
+def firing_words(firing: Sequence[AlertStatus], report: RiskReport) -> str:
+    """What is firing, by rule, in one line."""
+    labels, there = _labels(report), sorted(firing, key=lambda one: ORDER[one.rule])
+    by_rule = {
+        one.rule: [labels.get(x.subject, x.subject) for x in there if x.rule == one.rule] for one in there
+    }
+    return "; ".join(
+        f"{TITLES[Rule(rule)]}{'' if names == [BOOK] else ' ' + ', '.join(names[:MOST_LISTED])}{_more(len(names))}"
+        for rule, names in by_rule.items()
+    )
+
+
+def alerts_text(firing: Sequence[AlertStatus], report: RiskReport, now: datetime, zone: ZoneInfo) -> str:
+    """What is firing, the most pressing rule first, each since when."""
+    if not firing:
+        return "<b>Alerts</b>\nNothing is firing. /limits shows how far everything is from its limit."
+    labels = _labels(report)
+    there = sorted(
+        firing, key=lambda one: (ORDER[one.rule], one.severity is not Severity.CRITICAL, one.subject)
+    )
+    lines = []
+    for one in there[:MOST_ALERTS]:
+        sign = "🔴" if one.severity is Severity.CRITICAL else "🟠"
+        of = "" if one.subject == BOOK else f", {escape(labels.get(one.subject, one.subject))}"
+        when = "" if one.fired_at is None else f", since {clock(one.fired_at, now, zone)}"
+        ending = ", under its limit again" if one.state is AlertState.RECOVERING else ""
+        lines.append(f"{sign} {TITLES[Rule(one.rule)]}{of}{when}{ending}")
+    if len(there) > MOST_ALERTS:
+        lines.append(f"and {len(there) - MOST_ALERTS} more")
+    return "\n".join([f"<b>Alerts: {len(there)} firing</b>", *lines])
+
+
+def limits_text(verdict: Judgement, report: RiskReport) -> str:
+    """Each rule that has a limit: the worst of its subjects now, and the limit."""
+    lines = [f"{'':<14}{'now':>8}{'limit':>8}"]
+    dated = []
+    for rule in Rule:
+        mine = [finding for finding in verdict.findings if finding.rule is rule]
+        if rule is Rule.IV_RANK or not mine:
+            continue
+        if mine[0].limit is None:
+            dated.append(f"{TITLES[rule]}: {len(mine)}")
+            continue
+        worst = max(
+            mine, key=lambda one: (one.severity is not None, -1.0 if one.value is None else one.value)
         )
-        lines.append(f"over the limit too: {named}{_more(len(others))}")
-    if worst.unknown is not None:
-        lines.append(f"⚠ it may be worse: {escape(worst.unknown)}")
-    number = [result.name for result in report.scenarios].index(worst.subject)
-    keyboard = ((button("Open scenario", "scenario", number, 0, "n"), button("All scenarios", "all")),)
-    return Reply("\n".join(lines), keyboard=keyboard)
+        sign = {None: "", Severity.WARNING: "!", Severity.CRITICAL: "!!"}[worst.severity]
+        now, limit = _in_unit(rule, worst.value), _in_unit(rule, worst.limit)
+        lines.append(f"{sign + NAMES[rule]:<14}{now:>8}{limit:>8}")
+    words = [
+        f"<b>Limits</b>, {escape(report.base_currency)} and % of {escape(report.basis_name)}",
+        pre(lines),
+    ]
+    if verdict.unknown is not None:
+        words.append(f"⚠ it may be worse: {escape(verdict.unknown)}")
+    words += dated
+    return "\n".join([*words, "! is over the limit, !! critical; of several the worst is shown."])
+
+
+def _in_unit(rule: Rule, value: float | None) -> str:
+    if value is None:
+        return UNKNOWN
+    if rule in {Rule.VAR, Rule.VEGA}:
+        return compact(value).removeprefix("+")
+    return (
+        percent(value, signed=False)
+        if abs(value) < 10.0
+        else f"{compact(100.0 * value, short=True)}%".removeprefix("+")
+    )
+
+
+def _titles(findings: Sequence[Finding]) -> str:
+    there = {finding.rule for finding in findings}
+    return ", ".join(TITLES[rule] for rule in Rule if rule in there)
+
+
+def _labels(report: RiskReport) -> dict[str, str]:
+    return {position.id: short_label(position, 24) for position in report.positions}
 
 
 def _more(count: int) -> str:

@@ -90,9 +90,7 @@ async def run_app(
         chat = Chat(token, config.telegram.base_url, gate, context)
         await parts.enter_async_context(chat.running())
         outbox = Outbox(store, chat.bot, clock)
-        watch = Watch(
-            context, store, outbox, gate, enabled=config.alerts.enabled, console=config.alerts.console
-        )
+        watch = Watch(context, store, outbox, gate, config.alerts)
         runner = Runner(hours, clock, watch.failed)
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(_stop_on_signal, tasks.cancel_scope)
@@ -109,6 +107,7 @@ async def run_app(
 
 async def _jobs(runner: Runner, watch: Watch, config: Config) -> None:
     jobs = [
+        Job("look", config.schedule.look_interval, watch.look),
         Job("refresh", config.schedule.refresh_interval, watch.refresh),
         Job("cycle", config.data.snapshot_interval, watch.cycle),
     ]

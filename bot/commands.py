@@ -6,7 +6,7 @@ from difflib import get_close_matches
 from html import escape
 from typing import Final
 
-from bot.handlers import book, day, events, risk, what_if
+from bot.handlers import alerts, book, day, events, risk, what_if
 from bot.handlers.context import Context
 from bot.replies import Reply
 from engine.errors import RequestError
@@ -73,6 +73,8 @@ COMMANDS: Final = (
     Command(
         "events", "[symbol] [days]", "what is coming, and what it means", "/events AAPL 60", events.events
     ),
+    Command("alerts", "", "what is firing, since when", "/alerts", alerts.alerts),
+    Command("limits", "", "everything that is watched, and its limit", "/limits", alerts.limits),
     Command("report", "", "the end-of-day message, now", "/report", day.report),
     Command("status", "", "how riskbot itself is", "/status", day.status),
     Command("help", "[command]", "this list, or one command", "/help matrix", _help),
@@ -92,6 +94,8 @@ ACTIONS: Final[dict[str, Callable[[Context, list[str]], Awaitable[list[Reply]]]]
     "bars": what_if.bars,
     "matrix": what_if.matrix_page,
     "whatif": what_if.whatif_page,
+    "alerts": alerts.alerts_again,
+    "limits": alerts.limits_again,
     "status": day.status_again,
 }
 """What buttons stand for; the arguments come from their data."""

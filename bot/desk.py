@@ -71,6 +71,11 @@ class Desk:
         return self._link.state
 
     @property
+    def changes(self) -> int:
+        """Counts what has changed in the live picture."""
+        return self._book.changes
+
+    @property
     def heard_at(self) -> datetime | None:
         """When the feed last said anything."""
         return self._book.heard_at

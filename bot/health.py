@@ -3,6 +3,8 @@
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from engine.alerts import AlertStatus
+
 
 @dataclass(slots=True)
 class Health:
@@ -14,7 +16,7 @@ class Health:
     last_refresh_at: datetime | None = None
     failures: int = 0
     last_failure: str | None = None
-    firing: tuple[str, ...] = ()
+    firing: tuple[AlertStatus, ...] = ()
     calendar: tuple[str, ...] = ()
     """What is wrong with the tables of dates, a line each."""
     earnings: dict[str, str] = field(default_factory=dict)

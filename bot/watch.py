@@ -1,7 +1,8 @@
-"""The cycle: freeze, all scenarios, the loss rule, store, tell. State changes and their messages are stored in one transaction
-(D12)."""
+"""The watch: freeze, all scenarios, the rules, tell; and each few minutes store. State changes and their messages are stored in
+one transaction (D12)."""
 
 import logging
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from html import escape
 from typing import Final
@@ -17,9 +18,11 @@ from bot.handlers.context import Context
 from bot.handlers.day import end_of_day
 from bot.outbox import Outbox, messages
 from bot.replies import Reply
-from engine.alerts import AlertStatus, Transition, advance, portfolio_loss
+from engine.alerts import AlertStatus, Patience, Transition, advance, judge
+from engine.calendar import detect
 from engine.clock import Clock
-from engine.model import AlertState, Severity
+from engine.model import Severity
+from engine.settings import AlertSettings
 from engine.store import AlertRecord, AsyncStore, Message, MessageKind, Priority, Store
 from scheduler import MarketHours
 
@@ -41,14 +44,18 @@ class Watch:
     """The bodies of the jobs."""
 
     def __init__(
-        self, context: Context, store: AsyncStore, outbox: Outbox, gate: Gate, *, enabled: bool, console: bool
+        self, context: Context, store: AsyncStore, outbox: Outbox, gate: Gate, settings: AlertSettings
     ) -> None:
         self._context = context
         self._store = store
         self._outbox = outbox
         self._gate = gate
-        self._enabled = enabled
-        self._console = console
+        self._enabled = settings.enabled
+        self._console = settings.console
+        self._patience = Patience(timedelta(seconds=settings.pending), timedelta(seconds=settings.recovering))
+        self._judging = anyio.Lock()
+        self._known: dict[tuple[str, str], AlertStatus] | None = None
+        self._looked_at = -1
 
     @property
     def _desk(self) -> Desk:
@@ -74,19 +81,53 @@ class Watch:
         if blind is None and not view.report.complete:
             log.info("the account has not arrived whole yet; no cycle")
             return
-        known = {(row.rule, row.subject): _status(row) for row in await self._store.read(Store.alert_states)}
-        findings = portfolio_loss(view.report, self._desk.settings.risk_limits, blind)
-        statuses, transitions = advance(known, findings, self._clock.now())
-        waiting = self._messages(transitions, view)
-        records = [_record(status, self._clock) for status in statuses]
-        if blind is None:
-            await self._store.write(Store.save_cycle, view.snapshot, view.report, records, waiting)
-        else:
-            await self._store.write(Store.save_alerts, records, waiting)
-        self._outbox.poke()
+        await self._judge(view, blind, keep=blind is None)
         health = self._context.health
-        health.firing = tuple(one.subject for one in statuses if one.state is AlertState.FIRING)
         health.last_cycle_at, health.last_cycle_s = self._clock.now(), self._clock.monotonic() - started
+
+    async def look(self) -> None:
+        """Judge the book where anything moved since the last look, so that a breach is told in seconds; the cycle stores it."""
+        changes = self._desk.changes
+        if changes == self._looked_at or self._desk.link_state.blind is not None:
+            return
+        view = await self._desk.view(fresh=True)
+        if view.report.complete:
+            await self._judge(view, None, keep=False)
+            self._looked_at = changes
+
+    async def _judge(self, view: View, blind: str | None, *, keep: bool) -> None:
+        """Judge the view and store what changed with the messages that it causes; `keep` stores the view and every state."""
+        async with self._judging:
+            known = await self._states()
+            dated = await anyio.to_thread.run_sync(detect, view.snapshot, view.report.positions)
+            verdict = judge(view.report, dated, self._desk.settings.risk_limits, blind)
+            statuses, transitions = advance(
+                known,
+                verdict.findings,
+                self._clock.now(),
+                sees=verdict.unknown is None,
+                patience=self._patience,
+            )
+            waiting = self._messages(transitions, view)
+            if keep:
+                records = [_record(status, self._clock) for status in statuses]
+                await self._store.write(Store.save_cycle, view.snapshot, view.report, records, waiting)
+            else:
+                changed = [one for one in statuses if known.get((one.rule, one.subject)) != one]
+                records = [_record(status, self._clock) for status in changed]
+                if records or waiting:
+                    await self._store.write(Store.save_alerts, records, waiting)
+            known |= {(one.rule, one.subject): one for one in statuses}
+        if waiting:
+            self._outbox.poke()
+        self._context.health.firing = tuple(one for one in known.values() if one.is_firing)
+
+    async def _states(self) -> dict[tuple[str, str], AlertStatus]:
+        """The states as they were last stored; of an earlier run, the first time."""
+        if self._known is None:
+            stored = await self._store.read(Store.alert_states)
+            self._known = {(row.rule, row.subject): _status(row) for row in stored}
+        return self._known
 
     async def follow_link(self, hours: MarketHours) -> None:
         """Say once when the link has been blind for a while in or shortly before market hours, and once when it sees again.
@@ -134,12 +175,12 @@ class Watch:
         reply = Reply("⚠ " + escape(line, quote=False))
         await self._tell(key[:200], MessageKind.ALERT, [reply], Priority.ALERT)
 
-    def _messages(self, transitions: list[Transition], view: View) -> list[Message]:
+    def _messages(self, transitions: Sequence[Transition], view: View) -> list[Message]:
         if not self._enabled:
             return []
         waiting: list[Message] = []
         at = self._clock.now().isoformat()
-        for severity, reply in alert_replies(transitions, view.report):
+        for severity, reply in alert_replies(transitions, view.report, self._clock.now()):
             if self._console:
                 print(_first_line(reply), flush=True)
             words = Reply(f"{reply.html}\n{self._context.foot(view)}", keyboard=reply.keyboard)
@@ -165,7 +206,16 @@ def _first_line(reply: Reply) -> str:
 
 
 def _status(row: AlertRecord) -> AlertStatus:
-    return AlertStatus(row.rule, row.subject, row.state, row.severity, row.since, row.episode)
+    fired_at = row.detail.get("fired_at")
+    return AlertStatus(
+        row.rule,
+        row.subject,
+        row.state,
+        row.severity,
+        row.since,
+        row.episode,
+        None if fired_at is None else datetime.fromisoformat(fired_at),
+    )
 
 
 def _record(status: AlertStatus, clock: Clock) -> AlertRecord:
@@ -177,4 +227,5 @@ def _record(status: AlertStatus, clock: Clock) -> AlertRecord:
         since=status.since,
         episode=status.episode,
         updated_at=clock.now(),
+        detail={} if status.fired_at is None else {"fired_at": status.fired_at.isoformat()},
     )

@@ -233,7 +233,7 @@ class TailRisk:
         )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Standing:
     """How large the book is beside the account. Base currency; None is unknown.
 
@@ -244,6 +244,7 @@ class Standing:
         beta_delta: dollar delta times beta to the reference, of what follows the market.
         beta_shares: the same in shares of the reference.
         assumed_betas: underlyings whose beta is unknown and counts as 1 there.
+        gamma_pnl: (n_positions,), what gamma alone makes of a day of two deviations of the underlying; NaN where unknown.
         vega_30: vega of each option times the root of 30 over its days to expiry: what a point of a month's volatility is worth,
             where far expiries move less.
     """
@@ -256,6 +257,7 @@ class Standing:
     beta_delta: float | None
     beta_shares: float | None
     assumed_betas: tuple[str, ...]
+    gamma_pnl: Floats
     vega_30: float | None
 
 

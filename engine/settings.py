@@ -149,6 +149,7 @@ class RiskLimits(Section):
     short_gamma_limit: Share = 0.05
     var_limit: Annotated[Number, Field(gt=0)] | None = None
     margin_cushion: Share = 0.15
+    critical_at: Annotated[Number, Field(gt=1, le=10)] = 1.5
     iv_rank_high: Share = 0.80
     iv_rank_low: Annotated[Number, Field(ge=0, lt=1)] = 0.20
 
@@ -181,6 +182,8 @@ class AlertSettings(Section):
     enabled: StrictBool = True
     email: str | None = None
     console: StrictBool = True
+    pending: Annotated[Number, Field(ge=0, le=3600)] = 0.0
+    recovering: Annotated[Number, Field(ge=0, le=86_400)] = 60.0
 
 
 class DatabaseSettings(Section):

@@ -21,6 +21,7 @@ class ScheduleSettings(Section):
 
     time_zone: Annotated[str, AfterValidator(_a_zone)] = "America/New_York"
     exchange: Annotated[str, Field(pattern="^[A-Za-z0-9_ ]{2,32}$")] = "NYSE"
+    look_interval: Annotated[Number, Field(ge=0.5, le=3600)] = 2.0
     refresh_interval: Annotated[Number, Field(ge=1, le=3600)] = 60.0
     end_of_day_delay: Annotated[Number, Field(ge=0, le=14_400)] = 300.0
     always_open: StrictBool = False

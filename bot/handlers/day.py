@@ -4,6 +4,7 @@ from datetime import datetime
 from html import escape
 from typing import Final
 
+from bot.alert_text import firing_words
 from bot.cards import age, clock, day_text, pre, scenarios_text
 from bot.desk import View
 from bot.handlers.context import Context, note
@@ -79,7 +80,7 @@ async def status(context: Context, text: str) -> list[Reply]:
     ]
     words = [pre(lines)]
     if health.firing:
-        words.append(f"⚠ over the loss limit: {escape(', '.join(health.firing))}")
+        words.append(f"⚠ firing: {escape(firing_words(health.firing, view.report))}. /alerts has more")
     words += _about_link(context, state)
     words += _about_rates(context)
     if health.last_failure:

@@ -1,14 +1,18 @@
 """Alerts: rules make findings, findings move states, transitions are told."""
 
-from engine.alerts.rules import PORTFOLIO_LOSS, Finding, portfolio_loss
-from engine.alerts.states import AlertStatus, Change, Transition, advance
+from engine.alerts.findings import Finding, Rule
+from engine.alerts.rules import BOOK, Judgement, judge
+from engine.alerts.states import AlertStatus, Change, Patience, Transition, advance
 
 __all__ = [
-    "PORTFOLIO_LOSS",
+    "BOOK",
     "AlertStatus",
     "Change",
     "Finding",
+    "Judgement",
+    "Patience",
+    "Rule",
     "Transition",
     "advance",
-    "portfolio_loss",
+    "judge",
 ]

@@ -1,52 +1,57 @@
-"""The rules: from a report to findings, one per subject, each with what is known and what is not (D10)."""
+"""The rules: from a report to findings, one per subject. What is unknown never makes one pass (D10)."""
 
+import math
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
+from engine import calendar
+from engine.alerts.findings import Finding, Limits, Rule
+from engine.calendar import FindingKind
 from engine.model import Severity
 from engine.results import NamedPnl, RiskReport, ScenarioResult
 from engine.settings import RiskLimits
 
-PORTFOLIO_LOSS: Final = "portfolio_loss"
 CAUSES: Final = 3
+BOOK: Final = "book"
+VAR_LEVEL: Final = 0.99
+DATED: Final = {
+    FindingKind.ASSIGNMENT: Rule.ASSIGNMENT,
+    FindingKind.PIN: Rule.PIN,
+    FindingKind.EXPIRES_TODAY: Rule.EXPIRING,
+    FindingKind.EARNINGS_INSIDE: Rule.EARNINGS_INSIDE,
+}
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
-    """What a rule says of one subject.
+class Judgement:
+    """What every rule says of a report, and why part of it could not be judged; None when all of it could."""
 
-    Attributes:
-        severity: of the limit that is broken by what is known; None when none is.
-        loss: positive for a loss, base currency; None when nothing could be valued.
-        limit: the amount of the limit broken, or of the lowest one.
-        share: loss over the basis, a decimal.
-        causes: the positions that lose most.
-        unknown: why the rest can't be judged; None when everything could.
-        recovered: whether the loss is back under 90 % of the lowest limit.
-    """
-
-    rule: str
-    subject: str
-    severity: Severity | None
-    loss: float | None
-    share: float | None
-    limit: float | None
-    limit_share: float
-    causes: tuple[NamedPnl, ...]
+    findings: tuple[Finding, ...]
     unknown: str | None
-    recovered: bool
 
 
-RECOVERS_AT: Final = 0.9
+def judge(
+    report: RiskReport, dated: Iterable[calendar.Finding], limits: RiskLimits, blind: str | None = None
+) -> Judgement:
+    """What every rule says of the report.
 
-
-def portfolio_loss(report: RiskReport, limits: RiskLimits, blind: str | None = None) -> list[Finding]:
-    """For each scenario: does the portfolio lose more than the limits allow? Unknown inputs never make it pass.
-
-    `blind` says why the report as a whole is not of this moment, such as a link that is down; None when it is.
+    Args:
+        dated: what the calendar means for the positions.
+        blind: why the report as a whole is not of this moment, such as a link that is down; None when it is.
     """
     unknown = blind or _unknown(report)
-    return [_finding(report, result, limits, unknown) for result in report.scenarios]
+    findings = (
+        *portfolio_loss(report, limits, unknown),
+        *margin_cushion(report, limits, unknown),
+        *value_at_risk(report, limits, unknown),
+        *short_gamma(report, limits, unknown),
+        *vega(report, limits, unknown),
+        *concentration(report, limits, unknown),
+        *calendar_says(dated, unknown),
+        *iv_rank(report, limits),
+    )
+    return Judgement(findings, unknown)
 
 
 def _unknown(report: RiskReport) -> str | None:
@@ -65,30 +70,169 @@ def _unknown(report: RiskReport) -> str | None:
     return None
 
 
-def _finding(report: RiskReport, result: ScenarioResult, limits: RiskLimits, unknown: str | None) -> Finding:
-    loss = None if result.pnl is None else -result.pnl
-    share = None if loss is None or not report.basis else loss / report.basis
-    severity = _severity(share, limits)
-    limit_share = limits.max_portfolio_loss if severity is Severity.CRITICAL else limits.warn_portfolio_loss
-    if share is None and report.positions and unknown is None:
-        unknown = "its loss can't be computed"
-    return Finding(
-        rule=PORTFOLIO_LOSS,
-        subject=result.name,
-        severity=severity,
-        loss=loss,
-        share=share,
-        limit=None if not report.basis else limit_share * report.basis,
-        limit_share=limit_share,
-        causes=tuple(result.worst_positions(report.ids, CAUSES)),
-        unknown=unknown,
-        recovered=share is not None and share < RECOVERS_AT * limits.warn_portfolio_loss,
+def portfolio_loss(report: RiskReport, limits: RiskLimits, unknown: str | None) -> Iterator[Finding]:
+    """For each scenario: does the portfolio lose more than the limits allow?"""
+    of = Limits(limits.warn_portfolio_loss, limits.max_portfolio_loss)
+    for result in report.scenarios:
+        loss = None if result.pnl is None else -result.pnl
+        yield _measured(
+            report,
+            Rule.PORTFOLIO_LOSS,
+            result.name,
+            of,
+            _share(loss, report),
+            unknown,
+            amount=loss,
+            causes=_losers(report, result),
+        )
+
+
+def margin_cushion(report: RiskReport, limits: RiskLimits, unknown: str | None) -> Iterator[Finding]:
+    """Is excess liquidity too small a share of net liquidation?"""
+    of = Limits(limits.margin_cushion, limits.margin_cushion / limits.critical_at, below=True)
+    cushion = report.standing.margin_cushion
+    missing = None if cushion is not None or not report.positions else "the account does not tell its margin"
+    if report.positions:
+        yield _measured(report, Rule.MARGIN_CUSHION, BOOK, of, cushion, unknown or missing)
+
+
+def value_at_risk(report: RiskReport, limits: RiskLimits, unknown: str | None) -> Iterator[Finding]:
+    """Is the day's 99 % Value at Risk over its limit? Nothing is judged where there is none."""
+    if limits.var_limit is None or not report.positions:
+        return
+    tail, of = report.tail, Limits(limits.var_limit, limits.var_limit * limits.critical_at)
+    figure = tail.figure(VAR_LEVEL)
+    missing = tail.unknown
+    if missing is None and tail.left_out:
+        missing = f"{len(tail.left_out)} positions are in no Value at Risk: {tail.left_out[0].id} ..."
+    value = None if figure is None else figure.var
+    causes = _largest(report, [-part for part in tail.component_var.tolist()])
+    yield _measured(report, Rule.VAR, BOOK, of, value, unknown or missing, amount=value, causes=causes)
+
+
+def short_gamma(report: RiskReport, limits: RiskLimits, unknown: str | None) -> Iterator[Finding]:
+    """Would a day of two standard deviations everywhere cost too much by gamma alone?"""
+    if not report.positions:
+        return
+    of = Limits(limits.short_gamma_limit, limits.short_gamma_limit * limits.critical_at)
+    parts = report.standing.gamma_pnl.tolist()
+    known = [part for part in parts if math.isfinite(part)]
+    loss = -math.fsum(known) if known else None
+    yield _measured(
+        report,
+        Rule.SHORT_GAMMA,
+        BOOK,
+        of,
+        _share(loss, report),
+        unknown,
+        amount=loss,
+        causes=_largest(report, parts),
     )
 
 
-def _severity(share: float | None, limits: RiskLimits) -> Severity | None:
-    if share is None:
-        return None
-    if share > limits.max_portfolio_loss:
-        return Severity.CRITICAL
-    return Severity.WARNING if share > limits.warn_portfolio_loss else None
+def vega(report: RiskReport, limits: RiskLimits, unknown: str | None) -> Iterator[Finding]:
+    """Is a vol point worth too much, either way?"""
+    if not report.positions:
+        return
+    of, total = Limits(limits.vega_limit, limits.vega_limit * limits.critical_at), report.greeks.vega
+    value = abs(total) if math.isfinite(total) else None
+    sign = 1.0 if total > 0.0 else -1.0
+    parts = [math.nan if row.exposure is None else -sign * row.exposure.vega for row in report.positions]
+    causes = tuple(NamedPnl(row.id, -sign * row.pnl) for row in _largest(report, parts))
+    yield _measured(report, Rule.VEGA, BOOK, of, value, unknown, amount=value, causes=causes)
+
+
+def concentration(report: RiskReport, limits: RiskLimits, unknown: str | None) -> Iterator[Finding]:
+    """Is an underlying too large a part of the account, by market value?"""
+    of = Limits(limits.position_concentration, min(limits.position_concentration * limits.critical_at, 1.0))
+    for row in report.concentration:
+        parts = [
+            -abs(position.value)
+            if position.underlying == row.name and position.value is not None
+            else math.nan
+            for position in report.positions
+        ]
+        amount = None if row.value is None or report.basis is None else row.value * report.basis
+        yield _measured(
+            report,
+            Rule.CONCENTRATION,
+            row.name,
+            of,
+            row.value,
+            unknown,
+            amount=amount,
+            causes=_largest(report, parts),
+        )
+
+
+def calendar_says(dated: Iterable[calendar.Finding], unknown: str | None) -> Iterator[Finding]:
+    """Assignment, pin, expiry today and earnings inside an expiry: a warning for each position it concerns."""
+    for one in dated:
+        rule = DATED.get(one.kind)
+        if rule is not None and one.position is not None:
+            yield Finding(
+                rule,
+                one.position,
+                Severity.WARNING,
+                why=f"{one.label}: {one.why}",
+                unknown=unknown,
+                recovered=False,
+            )
+
+
+def iv_rank(report: RiskReport, limits: RiskLimits) -> Iterator[Finding]:
+    """Does an underlying's volatility stand high or low in its year?"""
+    seen: dict[str, float | None] = {}
+    for row in report.positions:
+        if row.right is not None:
+            seen.setdefault(row.underlying, row.iv_rank)
+    for name, rank in seen.items():
+        if rank is None:
+            yield Finding(
+                Rule.IV_RANK, name, None, unknown="less than 200 days of its volatility", recovered=False
+            )
+            continue
+        high, low = rank > limits.iv_rank_high, rank < limits.iv_rank_low
+        advice = "consider selling volatility" if high else "consider buying volatility"
+        inside = limits.iv_rank_low / 0.9 < rank < 0.9 * limits.iv_rank_high
+        yield Finding(
+            Rule.IV_RANK,
+            name,
+            Severity.WARNING if high or low else None,
+            value=rank,
+            limit=limits.iv_rank_low if low else limits.iv_rank_high,
+            recovered=inside,
+            why=f"{name}: IV rank {100.0 * rank:.0f} %, {advice}" if high or low else "",
+        )
+
+
+def _measured(
+    report: RiskReport,
+    rule: Rule,
+    subject: str,
+    of: Limits,
+    value: float | None,
+    unknown: str | None,
+    amount: float | None = None,
+    causes: tuple[NamedPnl, ...] = (),
+) -> Finding:
+    if value is not None and not math.isfinite(value):
+        value = None
+    severity, limit, recovered = of.judged(value)
+    if value is None and report.positions and unknown is None:
+        unknown = "it can't be computed"
+    return Finding(rule, subject, severity, value, limit, amount, causes, unknown, recovered)
+
+
+def _share(amount: float | None, report: RiskReport) -> float | None:
+    return None if amount is None or not report.basis else amount / report.basis
+
+
+def _losers(report: RiskReport, result: ScenarioResult) -> tuple[NamedPnl, ...]:
+    return tuple(result.worst_positions(report.ids, CAUSES))
+
+
+def _largest(report: RiskReport, parts: list[float]) -> tuple[NamedPnl, ...]:
+    """The positions with the most negative parts, the worst first; NaN is none."""
+    losing = sorted((part, id_) for part, id_ in zip(parts, report.ids, strict=True) if part < 0.0)
+    return tuple(NamedPnl(id_, part) for part, id_ in losing[:CAUSES])

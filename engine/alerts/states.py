@@ -1,15 +1,18 @@
 """The state of each (rule, subject), and what a new finding does to it.
 
-A breach that what is known already shows fires. UNKNOWN replaces OK only and never clears a firing alert (D10). A firing alert
-ends when everything is known and the value is back under 90 % of the limit.
+    OK -> PENDING -> FIRING -> RECOVERING -> OK
+
+A breach that what is known already shows fires, once it has lasted. UNKNOWN replaces OK and PENDING only and never clears a
+firing alert (D10): that ends when everything is known and the value has been back under 90 % of the limit for a while.
 """
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import Final
 
-from engine.alerts.rules import Finding
+from engine.alerts.findings import Finding
 from engine.model import AlertState, Severity
 
 
@@ -25,7 +28,13 @@ class Change(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class AlertStatus:
-    """One subject of one rule. `episode` counts its firings, so that each has an identity of its own."""
+    """One subject of one rule.
+
+    Attributes:
+        since: when it came into this state.
+        episode: counts its firings, so that each has an identity of its own.
+        fired_at: when the present firing, or the last, began.
+    """
 
     rule: str
     subject: str
@@ -33,11 +42,28 @@ class AlertStatus:
     severity: Severity | None
     since: datetime
     episode: int = 0
+    fired_at: datetime | None = None
+
+    @property
+    def is_firing(self) -> bool:
+        return self.state in {AlertState.FIRING, AlertState.RECOVERING}
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long a breach lasts before it fires, and how long its end lasts before it is told."""
+
+    pending: timedelta = timedelta(0)
+    recovering: timedelta = timedelta(0)
+
+
+AT_ONCE: Final = Patience()
 
 
 @dataclass(frozen=True, slots=True)
 class Transition:
-    """A change worth telling, with the finding that made it; None where the subject is not judged any more."""
+    """A change worth telling, with the status after it and the finding that made it; None where the subject is not judged any
+    more."""
 
     change: Change
     after: AlertStatus
@@ -45,71 +71,90 @@ class Transition:
 
 
 def advance(
-    known: Mapping[tuple[str, str], AlertStatus], findings: Iterable[Finding], now: datetime
+    known: Mapping[tuple[str, str], AlertStatus],
+    findings: Iterable[Finding],
+    now: datetime,
+    *,
+    sees: bool,
+    patience: Patience = AT_ONCE,
 ) -> tuple[list[AlertStatus], list[Transition]]:
     """The statuses after `findings`, and the transitions to tell.
 
-    A firing subject that its rule does not judge any more, such as the earnings of a day gone by, ends.
+    A firing subject that its rule does not judge any more, such as the earnings of a day gone by, ends, where `sees` says that
+    the whole book could be judged.
     """
     statuses: list[AlertStatus] = []
     transitions: list[Transition] = []
     judged: set[tuple[str, str]] = set()
-    seeing: set[str] = set()
     for finding in findings:
-        key = (finding.rule, finding.subject)
+        key = (finding.rule.value, finding.subject)
         judged.add(key)
-        if finding.unknown is None:
-            seeing.add(finding.rule)
-        after, change = _next(known.get(key), finding, now)
+        before = known.get(key) or AlertStatus(*key, AlertState.OK, None, now)
+        after, change = _next(before, finding, now, patience)
         statuses.append(after)
         if change is not None:
             transitions.append(Transition(change, after, finding))
-    for key in sorted(known.keys() - judged):
+    for key in sorted(known.keys() - judged) if sees else ():
         gone = known[key]
-        if gone.rule in seeing and gone.state is not AlertState.OK:
+        if gone.state is not AlertState.OK:
             after = _entered(gone, AlertState.OK, None, now)
             statuses.append(after)
-            if gone.state is AlertState.FIRING:
+            if gone.is_firing:
                 transitions.append(Transition(Change.CLEARED, after, None))
     return statuses, transitions
 
 
-def _next(before: AlertStatus | None, finding: Finding, now: datetime) -> tuple[AlertStatus, Change | None]:
-    current = before or AlertStatus(finding.rule, finding.subject, AlertState.OK, None, now)
-    firing = current.state is AlertState.FIRING
+def _next(
+    before: AlertStatus, finding: Finding, now: datetime, patience: Patience
+) -> tuple[AlertStatus, Change | None]:
     if finding.severity is not None:
-        if not firing:
-            return _entered(
-                current, AlertState.FIRING, finding.severity, now, episode=current.episode + 1
-            ), Change.FIRED
-        if finding.severity is Severity.CRITICAL and current.severity is Severity.WARNING:
-            return replace(current, severity=Severity.CRITICAL), Change.ESCALATED
-        return current, None
-    if firing:
-        if finding.unknown is not None or not finding.recovered:
-            return current, None
-        return _entered(current, AlertState.OK, None, now), Change.CLEARED
+        return _broken(before, finding.severity, now, patience)
+    if before.is_firing:
+        return _ending(before, finding, now, patience)
     if finding.unknown is not None:
-        if current.state is AlertState.UNKNOWN:
-            return current, None
-        return _entered(current, AlertState.UNKNOWN, None, now), Change.BLIND
-    if current.state is AlertState.OK:
-        return current, None
-    change = Change.SEEING if current.state is AlertState.UNKNOWN else None
-    return _entered(current, AlertState.OK, None, now), change
+        if before.state is AlertState.UNKNOWN:
+            return before, None
+        return _entered(before, AlertState.UNKNOWN, None, now), Change.BLIND
+    if before.state is AlertState.OK:
+        return before, None
+    change = Change.SEEING if before.state is AlertState.UNKNOWN else None
+    return _entered(before, AlertState.OK, None, now), change
 
 
-def _entered(
-    current: AlertStatus,
-    state: AlertState,
-    severity: Severity | None,
-    now: datetime,
-    episode: int | None = None,
-) -> AlertStatus:
-    return replace(
-        current,
-        state=state,
-        severity=severity,
-        since=now,
-        episode=current.episode if episode is None else episode,
-    )
+def _broken(
+    before: AlertStatus, severity: Severity, now: datetime, patience: Patience
+) -> tuple[AlertStatus, Change | None]:
+    """What a breach does: it fires once it has lasted, and a firing alert stays, or gets worse."""
+    if before.is_firing:
+        worse = severity is Severity.CRITICAL and before.severity is Severity.WARNING
+        after = replace(before, severity=severity) if worse else before
+        if before.state is AlertState.RECOVERING:
+            after = _entered(after, AlertState.FIRING, after.severity, now)
+        return after, Change.ESCALATED if worse else None
+    waiting = before.state is AlertState.PENDING
+    if patience.pending and not (waiting and now - before.since >= patience.pending):
+        return (before if waiting else _entered(before, AlertState.PENDING, None, now)), None
+    fired = _entered(before, AlertState.FIRING, severity, now)
+    return replace(fired, episode=before.episode + 1, fired_at=now), Change.FIRED
+
+
+def _ending(
+    before: AlertStatus, finding: Finding, now: datetime, patience: Patience
+) -> tuple[AlertStatus, Change | None]:
+    """What the lack of a breach does to a firing alert: it ends once it is known to be over and has been so for a while."""
+    over = finding.unknown is None and finding.recovered
+    if not over:
+        if before.state is AlertState.FIRING:
+            return before, None
+        return _entered(before, AlertState.FIRING, before.severity, now), None
+    if not patience.recovering or (
+        before.state is AlertState.RECOVERING and now - before.since >= patience.recovering
+    ):
+        return _entered(before, AlertState.OK, None, now), Change.CLEARED
+    if before.state is AlertState.RECOVERING:
+        return before, None
+    return _entered(before, AlertState.RECOVERING, before.severity, now), None
+
+
+def _entered(before: AlertStatus, state: AlertState, severity: Severity | None, now: datetime) -> AlertStatus:
+    return replace(before, state=state, severity=severity, since=now)

@@ -6,6 +6,8 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
+import numpy as np
+
 from engine.model import Floats
 from engine.results import (
     Concentration,
@@ -129,7 +131,10 @@ def _position(position: PositionRisk) -> dict[str, Any]:
 
 def _fields(row: Exposure | TailFigure | TailShare | Standing | Concentration) -> dict[str, Any]:
     """The fields of a row by name, numbers that JSON can't have as null."""
-    return {name: _finite(x) if isinstance(x, float) else x for name, x in asdict(row).items()}
+    return {
+        name: _finite(x) if isinstance(x, float) else _numbers(x) if isinstance(x, np.ndarray) else x
+        for name, x in asdict(row).items()
+    }
 
 
 def _numbers(column: Floats) -> list[float | None]:

@@ -17,7 +17,10 @@ BUCKETS: Final = ((7, "0-7 d"), (30, "8-30 d"), (90, "31-90 d"), (365, "91-365 d
 """By whole calendar days to expiry, the last day that each takes."""
 NO_EXPIRY: Final = "shares"
 NO_SECTOR: Final = "unknown"
-DOLLAR_DELTA, VEGA = Exposure.__slots__.index("dollar_delta"), Exposure.__slots__.index("vega")
+DEVIATIONS, DAYS_A_YEAR = 2.0, 252.0
+DOLLAR_DELTA, DOLLAR_GAMMA, VEGA = (
+    Exposure.__slots__.index(name) for name in ("dollar_delta", "dollar_gamma", "vega")
+)
 
 
 def expiry_bucket(dte: int | None) -> str:
@@ -69,8 +72,24 @@ def standing(book: MarkedBook, table: Floats, of: Basis, settings: ScenarioSetti
         beta_delta=beta_delta,
         beta_shares=None if beta_delta is None or not spot else beta_delta / spot,
         assumed_betas=who.proxied,
+        gamma_pnl=_gamma_pnl(book, table[:, DOLLAR_GAMMA]),
         vega_30=total(table[:, VEGA] * np.sqrt(30.0 / np.maximum(np.nan_to_num(book.dte, nan=30.0), 1.0))),
     )
+
+
+def _gamma_pnl(book: MarkedBook, dollar_gamma: Floats) -> Floats:
+    """(n,): half of gamma times the square of a move of two daily deviations, by the underlying's 30-day volatility, else by the
+    position's own."""
+    market = book.snapshot.underlyings
+    month = [
+        None if (one := market.get(position.contract.underlying)) is None else one.iv30
+        for position in book.snapshot.positions
+    ]
+    sigma = np.array([math.nan if iv30 is None else iv30 for iv30 in month])
+    sigma = np.where(np.isfinite(sigma), sigma, book.contracts.sigma)
+    percent = 100.0 * DEVIATIONS * sigma / math.sqrt(DAYS_A_YEAR)
+    loss = 0.5 * dollar_gamma * percent * percent / 100.0
+    return np.asarray(np.where(dollar_gamma == 0.0, 0.0, loss))
 
 
 def _cushion(account: Account, net_liquidation: float | None) -> float | None:

@@ -7,25 +7,26 @@ from datetime import timedelta
 import pytest
 
 from bot.alert_text import alert_replies
-from engine.alerts import AlertStatus, Change, advance, portfolio_loss
+from engine.alerts import AlertStatus, Change, Patience, Rule, advance, judge
 from engine.analysis import analyse
-from engine.model import AlertState, Kind, Severity, Underlying
+from engine.model import Account, AlertState, Kind, Severity, Underlying
 from engine.settings import RiskLimits
 from tests.unit.books import AS_OF, MARKET, SETTINGS, holding, option, snapshot
 
 LIMITS = RiskLimits()
+AT_ONCE = Patience()
 DARK = Underlying("DARK", Kind.STOCK, None)
 SWAN = ("portfolio_loss", "Black Swan")
+LATER = AS_OF + timedelta(minutes=12)
 CRITICAL, WARNING, BETWEEN, SAFE = 10_000.0, 16_000.0, 21_000.0, 25_000.0
 """Net liquidations at which a Black Swan (2000 lost) costs 20 %, 12.5 %, 9.5 % and 8 %."""
 
 
-def report(net_liquidation=SAFE, *more, **facts):
-    """100 AAA at 100; only a Black Swan comes near a limit."""
+def report(net_liquidation=SAFE, *more, excess_liquidity=None, **facts):
+    """100 AAA at 100; only a Black Swan comes near a limit, and AAA is the largest name."""
     market = MARKET | {"DARK": DARK}
-    return analyse(
-        snapshot([holding("AAA", 100.0), *more], market, net_liquidation=net_liquidation, **facts), SETTINGS
-    )
+    of = snapshot([holding("AAA", 100.0), *more], market, net_liquidation=net_liquidation, **facts)
+    return analyse(replace(of, account=Account(excess_liquidity=excess_liquidity)), SETTINGS)
 
 
 def dark():
@@ -37,15 +38,24 @@ def stale(net_liquidation):
     return analyse(snapshot([holding("AAA", 100.0)], market, net_liquidation=net_liquidation), SETTINGS)
 
 
+def look(known, of, at, blind=None, dated=(), patience=AT_ONCE):
+    verdict = judge(of, dated, LIMITS, blind)
+    return advance(known, verdict.findings, at, sees=verdict.unknown is None, patience=patience)
+
+
+def losses(of, **words):
+    return [one for one in judge(of, (), LIMITS, **words).findings if one.rule is Rule.PORTFOLIO_LOSS]
+
+
 def swan(of, **words):
-    return next(finding for finding in portfolio_loss(of, LIMITS, **words) if finding.subject == "Black Swan")
+    return next(finding for finding in losses(of, **words) if finding.subject == "Black Swan")
 
 
 def told(*reports):
     """The changes of the Black Swan's status over the reports, in order; None where there is nothing to tell."""
     known, changes = {}, []
     for i, one in enumerate(reports):
-        statuses, transitions = advance(known, portfolio_loss(one, LIMITS), AS_OF + timedelta(minutes=i))
+        statuses, transitions = look(known, one, AS_OF + timedelta(minutes=i))
         known |= {(status.rule, status.subject): status for status in statuses}
         changes.append(next((t.change for t in transitions if t.after.subject == "Black Swan"), None))
     return changes, known[SWAN]
@@ -66,17 +76,17 @@ def told(*reports):
 def test_a_loss_is_judged_against_both_limits(net_liquidation, severity, recovered):
     finding = swan(report(net_liquidation))
     assert (finding.severity, finding.recovered, finding.unknown) == (severity, recovered, None)
-    assert finding.loss == pytest.approx(2_000.0) and finding.share == pytest.approx(2_000 / net_liquidation)
+    assert finding.amount == pytest.approx(2_000.0) and finding.value == pytest.approx(
+        2_000 / net_liquidation
+    )
 
 
 def test_a_loss_of_the_limit_itself_does_not_break_it():
     assert swan(report(20_000.0)).severity is None
 
 
-def test_a_finding_names_the_limit_it_broke_as_an_amount():
-    finding = swan(report(CRITICAL))
-    assert (finding.limit, finding.limit_share) == (pytest.approx(1_500.0), 0.15)
-    assert swan(report(WARNING)).limit == pytest.approx(1_600.0)
+def test_a_finding_names_the_limit_it_broke():
+    assert [swan(report(one)).limit for one in (CRITICAL, WARNING, SAFE)] == [0.15, 0.10, 0.10]
 
 
 def test_a_finding_names_the_three_positions_that_lose_most():
@@ -85,7 +95,7 @@ def test_a_finding_names_the_three_positions_that_lose_most():
 
 
 def test_there_is_one_finding_for_each_scenario():
-    assert len(portfolio_loss(report(), LIMITS)) == 16
+    assert len(losses(report())) == 16
 
 
 @pytest.mark.parametrize(
@@ -194,35 +204,91 @@ def test_unknown_can_turn_into_an_alert():
 
 
 def firing(subject):
-    status = AlertStatus("portfolio_loss", subject, AlertState.FIRING, Severity.WARNING, AS_OF, 1)
+    status = AlertStatus("portfolio_loss", subject, AlertState.FIRING, Severity.WARNING, AS_OF, 1, AS_OF)
     return {("portfolio_loss", subject): status}
 
 
 def test_an_alert_on_a_scenario_that_is_run_no_more_ends():
-    statuses, transitions = advance(firing("Earnings Miss TSLA"), portfolio_loss(report(), LIMITS), AS_OF)
+    statuses, transitions = look(firing("Earnings Miss TSLA"), report(excess_liquidity=SAFE), AS_OF)
     assert [t.after.subject for t in transitions if t.change is Change.CLEARED] == ["Earnings Miss TSLA"]
-    assert {s.state for s in statuses} == {AlertState.OK}
+    assert {s.state for s in statuses if s.rule == "portfolio_loss"} == {AlertState.OK}
 
 
 def test_an_alert_on_a_scenario_that_is_run_no_more_stays_while_nothing_can_be_judged():
-    findings = portfolio_loss(report(SAFE, complete=False), LIMITS)
-    _, transitions = advance(firing("Earnings Miss TSLA"), findings, AS_OF)
+    _, transitions = look(firing("Earnings Miss TSLA"), report(SAFE, complete=False), AS_OF)
     assert not any(t.change is Change.CLEARED for t in transitions)
 
 
-def test_an_alert_of_another_rule_is_left_alone():
-    other = AlertStatus("vega", "book", AlertState.FIRING, Severity.WARNING, AS_OF, 1)
-    statuses, _ = advance({("vega", "book"): other}, portfolio_loss(report(), LIMITS), AS_OF)
-    assert "vega" not in {status.rule for status in statuses}
+# How long
+
+
+PATIENT = Patience(timedelta(seconds=5), timedelta(seconds=60))
+
+
+def lived(*steps):
+    """States and changes of the Black Swan over (seconds, report) steps, with patience."""
+    known, states = {}, []
+    for seconds, one in steps:
+        statuses, transitions = look(known, one, AS_OF + timedelta(seconds=seconds), patience=PATIENT)
+        known |= {(status.rule, status.subject): status for status in statuses}
+        states.append(
+            (
+                known[SWAN].state,
+                next((t.change for t in transitions if t.after.subject == "Black Swan"), None),
+            )
+        )
+    return states
+
+
+def test_a_breach_fires_once_it_has_lasted():
+    assert lived((0, report(CRITICAL)), (3, report(CRITICAL)), (6, report(CRITICAL))) == [
+        (AlertState.PENDING, None),
+        (AlertState.PENDING, None),
+        (AlertState.FIRING, Change.FIRED),
+    ]
+
+
+def test_a_breach_that_does_not_last_is_never_told():
+    assert lived((0, report(CRITICAL)), (3, report(SAFE)), (4, report(CRITICAL)), (8, report(CRITICAL))) == [
+        (AlertState.PENDING, None),
+        (AlertState.OK, None),
+        (AlertState.PENDING, None),
+        (AlertState.PENDING, None),
+    ]
+
+
+def test_an_end_is_told_once_it_has_lasted_and_a_relapse_is_the_same_episode():
+    steps = [(0, CRITICAL), (6, CRITICAL), (10, SAFE), (40, CRITICAL), (50, SAFE), (100, SAFE), (111, SAFE)]
+    assert [state for state, _ in lived(*[(at, report(net)) for at, net in steps])] == [
+        AlertState.PENDING, AlertState.FIRING, AlertState.RECOVERING, AlertState.FIRING, AlertState.RECOVERING,
+        AlertState.RECOVERING, AlertState.OK,
+    ]  # fmt: skip
+    changes = [change for _, change in lived(*[(at, report(net)) for at, net in steps])]
+    assert changes == [None, Change.FIRED, None, None, None, None, Change.CLEARED]
+
+
+def test_an_alert_that_is_ending_fires_on_while_something_is_unknown():
+    steps = (
+        (0, report(CRITICAL)),
+        (6, report(CRITICAL)),
+        (10, report(SAFE)),
+        (40, report(SAFE, dark())),
+        (200, report(SAFE)),
+    )
+    assert [state for state, _ in lived(*steps)][-3:] == [
+        AlertState.RECOVERING,
+        AlertState.FIRING,
+        AlertState.RECOVERING,
+    ]
 
 
 # The words
 
 
 def words(before, now):
-    known = {(s.rule, s.subject): s for s in advance({}, portfolio_loss(before, LIMITS), AS_OF)[0]}
-    _, transitions = advance(known, portfolio_loss(now, LIMITS), AS_OF)
-    return alert_replies(transitions, now)
+    known = {(s.rule, s.subject): s for s in look({}, before, AS_OF)[0]}
+    _, transitions = look(known, now, LATER)
+    return alert_replies(transitions, now, LATER)
 
 
 def test_an_alert_says_the_scenario_the_loss_the_limit_and_the_cause():
@@ -241,12 +307,12 @@ def test_an_alert_on_part_of_the_book_says_that_it_may_be_worse():
 def test_everything_of_one_severity_goes_into_one_message():
     replies = words(report(SAFE), report(1_000.0))
     assert [severity for severity, _ in replies] == [Severity.CRITICAL]
-    assert "over the limit too: " in replies[0][1].html
+    assert "and too: " in replies[0][1].html
 
 
 def test_blindness_is_one_message_for_all_scenarios():
     ((severity, reply),) = words(report(SAFE), report(SAFE, dark()))
-    assert severity is None and "can't be judged" in reply.html and "DARK" in reply.html
+    assert severity is None and "Can't be judged: the loss limit" in reply.html and "DARK" in reply.html
 
 
 def test_recovery_is_told_without_alarm():
@@ -255,9 +321,10 @@ def test_recovery_is_told_without_alarm():
 
 
 def test_the_end_of_a_scenario_that_is_run_no_more_is_not_called_a_recovery():
-    _, transitions = advance(firing("Earnings Miss TSLA"), portfolio_loss(report(), LIMITS), AS_OF)
-    ((severity, reply),) = alert_replies([t for t in transitions if t.change is Change.CLEARED], report())
-    assert severity is None and "Earnings Miss TSLA" in reply.html and "Back under" not in reply.html
+    _, transitions = look(firing("Earnings Miss TSLA"), report(), AS_OF)
+    ended = [t for t in transitions if t.change is Change.CLEARED]
+    ((severity, reply),) = alert_replies(ended, report(), LATER)
+    assert severity is None and "Earnings Miss TSLA" in reply.html and "Not judged any more" in reply.html
 
 
 def test_nothing_to_tell_is_no_message():
@@ -272,11 +339,13 @@ def test_names_in_an_alert_are_escaped():
 
 
 def test_an_unknown_share_is_never_a_pass():
-    finding = replace(swan(report(SAFE)), share=None, loss=None, severity=None, unknown="x", recovered=False)
-    (status,), _ = advance(firing("Black Swan"), [finding], AS_OF)
+    finding = replace(
+        swan(report(SAFE)), value=None, amount=None, severity=None, unknown="x", recovered=False
+    )
+    (status,), _ = advance(firing("Black Swan"), [finding], AS_OF, sees=False)
     assert status.state is AlertState.FIRING
 
 
 def test_a_loss_is_never_nan():
-    for finding in portfolio_loss(report(SAFE, dark()), LIMITS):
-        assert finding.loss is None or not math.isnan(finding.loss)
+    for finding in losses(report(SAFE, dark())):
+        assert finding.amount is None or not math.isnan(finding.amount)

@@ -110,7 +110,8 @@ def wild_report(seed, size):
         by_expiry={bucket: Exposure(*(number(random) for _ in range(9))) for bucket in ("shares", "91-365 d", ">1 y")},
         by_sector={name(random): Exposure(*(number(random) for _ in range(9))) for _ in range(random.choice([0, 5]))},
         standing=Standing(
-            *(finite(random) for _ in range(4)), name(random), finite(random), finite(random), ("<X>",), finite(random)
+            *(finite(random) for _ in range(4)), name(random), finite(random), finite(random), ("<X>",),
+            np.array([number(random) for _ in positions]), finite(random),
         ),
         concentration=tuple(Concentration(p.underlying, *(finite(random) for _ in range(3))) for p in positions),
         scenarios=tuple(result(random, title, positions) for title in titles),
