@@ -4,10 +4,17 @@ Money is in the account's base currency, P&L signed, gains positive. Arrays have
 `RiskReport.positions`; NaN there, and None elsewhere, is *unknown*.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
 
 from engine.model import Floats, IvSource, Kind, MarkSource, Right
+
+Ints = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,6 +194,77 @@ class TailShare:
     incremental_es: float
 
 
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """Two that have a correlation."""
+
+    one: str
+    other: str
+    correlation: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Correlation:
+    """How the P&L of several things moves together over the days of history, Pearson's.
+
+    Attributes:
+        names: (m,), ids of positions or underlyings.
+        matrix: (m, m), symmetric, ones on the diagonal, positive semi-definite; NaN in the rows and columns of what is left out.
+        deviation: (m,), standard deviation of a day's P&L, base currency; NaN where a day is unknown.
+        order: places of those that have a correlation, alike ones beside each other.
+        left_out: those that have none, and why.
+    """
+
+    names: tuple[str, ...]
+    matrix: Floats
+    deviation: Floats
+    order: tuple[int, ...]
+    left_out: tuple[Remark, ...]
+
+    @property
+    def average(self) -> float | None:
+        """The mean over all pairs; None where there is no pair."""
+        found = self._pairs()[2]
+        return float(found.mean()) if len(found) else None
+
+    def closest(self, count: int) -> tuple[Pair, ...]:
+        """The pairs that move together most, of those that do."""
+        return tuple(pair for pair in self._first(count, -1.0) if pair.correlation > 0.0)
+
+    def most_opposed(self, count: int) -> tuple[Pair, ...]:
+        """The pairs that offset each other most, of those that do."""
+        return tuple(pair for pair in self._first(count, 1.0) if pair.correlation < 0.0)
+
+    def of(self, places: Sequence[int]) -> "Correlation":
+        """The same of those at `places` alone, in the order of this one."""
+        kept = sorted(set(places))
+        new = {place: i for i, place in enumerate(kept)}
+        names = tuple(self.names[i] for i in kept)
+        return Correlation(
+            names,
+            self.matrix[np.ix_(kept, kept)],
+            self.deviation[kept],
+            tuple(new[i] for i in self.order if i in new),
+            tuple(remark for remark in self.left_out if remark.id in names),
+        )
+
+    def _pairs(self) -> tuple[Ints, Ints, Floats]:
+        row, column = np.tril_indices(len(self.names), -1)
+        values = self.matrix[row, column]
+        known = np.isfinite(values)
+        return row[known], column[known], values[known]
+
+    def _first(self, count: int, sign: float) -> list[Pair]:
+        row, column, values = self._pairs()
+        return [
+            Pair(self.names[column[i]], self.names[row[i]], float(values[i]))
+            for i in np.argsort(sign * values, kind="stable")[:count].tolist()
+        ]
+
+
+NO_CORRELATION: Final = Correlation((), np.empty((0, 0)), np.empty(0), (), ())
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class TailRisk:
     """Value at Risk and expected shortfall of today's book, one day; n days are the square root of n times it (D15).
@@ -198,6 +276,8 @@ class TailRisk:
         days: daily moves that are known.
         left_out: positions that are valued but in no figure here, and why.
         notes: what was proxied.
+        correlation, correlation_by_underlying: of the P&L that the first method's figures are of, by position in the order of
+            `RiskReport.positions`, and by underlying; both of nothing where the tail is unknown.
     """
 
     figures: tuple[TailFigure, ...]
@@ -208,6 +288,8 @@ class TailRisk:
     left_out: tuple[Remark, ...]
     notes: tuple[str, ...]
     unknown: str | None
+    correlation: Correlation = NO_CORRELATION
+    correlation_by_underlying: Correlation = NO_CORRELATION
 
     def figure(self, level: float) -> TailFigure | None:
         """The figure that is relied on at a level."""
