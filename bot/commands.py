@@ -6,7 +6,7 @@ from difflib import get_close_matches
 from html import escape
 from typing import Final
 
-from bot.handlers import book, day, events, risk, what_if
+from bot.handlers import book, correlation, day, events, risk, what_if
 from bot.handlers.context import Context
 from bot.replies import Reply
 from engine.errors import RequestError
@@ -64,7 +64,7 @@ COMMANDS: Final = (
     Command(
         "risk",
         "[symbol] [10d]",
-        "Value at Risk, expected shortfall, and who causes them",
+        "Value at Risk, expected shortfall, and who causes them; correlation: who moves with whom",
         "/risk 10d",
         risk.risk,
     ),
@@ -82,6 +82,7 @@ ACTIONS: Final[dict[str, Callable[[Context, list[str]], Awaitable[list[Reply]]]]
     "positions": book.positions_page,
     "greeks": book.greeks_again,
     "risk": risk.risk_again,
+    "correlation": correlation.correlation_again,
     "events": events.events_again,
     "scenario": what_if.scenario_page,
     "scenarios": what_if.scenarios_again,
@@ -93,7 +94,15 @@ ACTIONS: Final[dict[str, Callable[[Context, list[str]], Awaitable[list[Reply]]]]
 }
 """What buttons stand for; the arguments come from their data."""
 
-ARGUMENTS: Final = {"positions": 3, "risk": 2, "scenario": 3, "matrix": 2, "events": 2, "whatif": 3}
+ARGUMENTS: Final = {
+    "positions": 3,
+    "risk": 2,
+    "correlation": 2,
+    "scenario": 3,
+    "matrix": 2,
+    "events": 2,
+    "whatif": 3,
+}
 
 
 def lookup(name: str) -> Command:

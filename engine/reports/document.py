@@ -8,6 +8,7 @@ from typing import Any
 
 from engine.model import Floats
 from engine.results import (
+    Correlation,
     Exposure,
     NamedPnl,
     PositionRisk,
@@ -52,6 +53,10 @@ def report_document(report: RiskReport) -> dict[str, Any]:
         "by_underlying": {name: _fields(exposure) for name, exposure in report.by_underlying.items()},
         "positions": [_position(position) for position in report.positions],
         "tail": _tail(report),
+        "correlation": {
+            "by_underlying": _correlation(report.tail.correlation_by_underlying),
+            "by_position": _correlation(report.tail.correlation),
+        },
         "quality": {
             "left_out": [_remark(remark) for remark in report.quality.left_out],
             "flagged": [_remark(remark) for remark in report.quality.flagged],
@@ -98,6 +103,17 @@ def _tail(report: RiskReport) -> dict[str, Any]:
         "left_out": [_remark(remark) for remark in tail.left_out],
         "notes": list(tail.notes),
         "unknown": tail.unknown,
+    }
+
+
+def _correlation(found: Correlation) -> dict[str, Any]:
+    """Null in the rows and columns of what is left out; `order` are places that put alike ones beside each other."""
+    return {
+        "names": list(found.names),
+        "matrix": [_numbers(row) for row in found.matrix],
+        "order": list(found.order),
+        "average": found.average,
+        "left_out": [_remark(remark) for remark in found.left_out],
     }
 
 

@@ -6,6 +6,7 @@ from dataclasses import asdict
 import numpy as np
 import pandas as pd
 
+from engine.reports.correlations import correlation_shown
 from engine.reports.numbers import amount, and_more, compact, shock
 from engine.results import Matrix, PositionRisk, RiskReport, ScenarioResult
 
@@ -150,6 +151,7 @@ def report_text(report: RiskReport) -> str:
         shown[head] = [amount(x, signed=True) for x in greeks[column]]
     parts.append("Greeks\n" + _table(shown))
     parts.append(_tail_shown(report))
+    parts.append(correlation_shown(report))
     parts.append("Positions\n" + _table(_positions_shown(report)))
     matrix = matrix_frame(report.matrix)
     shown = matrix.map(compact)
