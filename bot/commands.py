@@ -64,7 +64,7 @@ COMMANDS: Final = (
     Command(
         "risk",
         "[symbol] [10d]",
-        "Value at Risk, expected shortfall, and who causes them; correlation: who moves with whom",
+        "Value at Risk, expected shortfall, and who causes them; correlation: who moves with whom; backtest: was it right",
         "/risk 10d",
         risk.risk,
     ),

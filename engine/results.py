@@ -297,6 +297,37 @@ class TailRisk:
 
 
 @dataclass(frozen=True, slots=True)
+class TailDay:
+    """The Value at Risk of a trading day's close, kept, and what that very book made until the next close.
+
+    Attributes:
+        figures: as of the day, for the one after; empty where it was unknown.
+        net_liquidation: the account's; value: the sum of what its positions were worth; base currency.
+        left_out: ids of the positions that no figure and no P&L here is of.
+        until: the next day that was stored; None while there is none.
+        pnl: of the positions as they were on `day`, valued on `until`, without trades; None where it is unknown.
+        change: of net liquidation, trades and payments included.
+        remark: why there is no P&L, or what it rests on.
+    """
+
+    day: date
+    as_of: datetime
+    figures: tuple[TailFigure, ...]
+    net_liquidation: float | None
+    value: float | None
+    left_out: tuple[str, ...]
+    until: date | None = None
+    pnl: float | None = None
+    change: float | None = None
+    remark: str | None = None
+
+    def var(self, method: str, level: float) -> float | None:
+        """The Value at Risk by a method at a level."""
+        named = (one.var for one in self.figures if (one.method, one.level) == (method, level))
+        return next(named, None)
+
+
+@dataclass(frozen=True, slots=True)
 class Quality:
     """What the numbers rest on.
 

@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable
 from typing import Final
 
+from bot.handlers.backtest import backtest
 from bot.handlers.context import Context, symbol_of
 from bot.handlers.correlation import correlation
 from bot.replies import Reply, button
@@ -14,6 +15,7 @@ LONGEST_HORIZON: Final = 250
 VIEWS: Final[dict[str, Callable[[Context, str], Awaitable[list[Reply]]]]] = {
     "correlation": correlation,
     "corr": correlation,
+    "backtest": backtest,
 }
 """What else /risk shows, by the word that follows it; each is given what follows that."""
 
