@@ -148,7 +148,8 @@ def _backtest(parsed: argparse.Namespace) -> int:
 
     with Store.open(_config(parsed).database.url) as store:
         days = store.tail_days()
-    print(plain(backtest_text(days, method_asked(days, parsed.method), "base currency")))
+    method = method_asked(days, parsed.method, "riskbot backtest")
+    print(plain(backtest_text(days, method, "base currency")))
     return 0
 
 

@@ -18,7 +18,7 @@ async def backtest(context: Context, text: str) -> list[Reply]:
     return [Reply(f"{words}\n{context.foot(view)}")]
 
 
-def method_asked(days: Sequence[TailDay], text: str) -> str | None:
+def method_asked(days: Sequence[TailDay], text: str, command: str = "/risk backtest") -> str | None:
     """The stored method that `text` means by a part of its name; without text the one relied on; None where none is stored.
 
     Raises:
@@ -33,5 +33,5 @@ def method_asked(days: Sequence[TailDay], text: str) -> str | None:
     short = methods[0].split()[0]
     said = "No stored method is" if not found else "Several stored methods are"
     raise RequestError(
-        f"{said} called {wanted[:20]!r}; there are: {', '.join(methods)}. Try: /risk backtest {short}"
+        f"{said} called {wanted[:20]!r}; there are: {', '.join(methods)}. Try: {command} {short}"
     )
