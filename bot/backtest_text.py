@@ -38,6 +38,8 @@ def backtest_text(days: Sequence[TailDay], method: str | None, currency: str) ->
     if judged >= FEWEST:
         words += [_verdict(one) for one in tracks]
         words.append("p: the chance of so much under a true model.")
+    if tracks[0].actual_days:
+        words.append("with trades: net liquidation's own losses over it, of so many days.")
     return "\n".join([*words, *_unknown(days, method)])
 
 

@@ -73,8 +73,8 @@ def _head(report: RiskReport, shown: Shown) -> list[str]:
         return [*words, "Fewer than two of them move: there is no pair."]
     figure, there = tail.figures[0], len(shown.whole.order)
     words.append(
-        f"Daily P&amp;L over {figure.days} days of {escape(figure.method)}; the pairs of {there} {shown.things} have "
-        f"{coefficient(shown.whole.average)} on average."
+        f"Daily P&amp;L over {figure.days} days of {escape(figure.method)}; the pairs of {there} {shown.things} average "
+        f"{coefficient(shown.whole.average)}."
     )
     return words
 

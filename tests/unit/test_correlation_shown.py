@@ -157,7 +157,7 @@ def test_risk_has_the_view_by_its_word_and_its_short_form():
 def test_the_card_says_who_is_with_whom_and_who_has_none(report):
     shown = shown_correlation(report, None)
     for card in (correlation_caption(report, shown), correlation_text(report, shown)):
-        assert "500 days of filtered history; the pairs of 3 positions have" in card
+        assert "500 days of filtered history; the pairs of 3 positions average" in card
         assert "AAA" in card and "AAA 21Aug 95P" in card and "SPY" in card
     assert "! none of EUR: its P&amp;L does not move" in correlation_text(report, shown)
     assert picture_note(shown) == "none of EUR: its P&L does not move"
