@@ -10,8 +10,12 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from engine.analysis import analyse
+from engine.marks import mark_book
 from engine.model import Kind
 from engine.risk.correlation import STILL_BELOW, cluster_order, correlation, correlations, pearson
+from engine.risk.moves import daily_moves
+from engine.risk.tail import FILTERED
+from engine.scenarios import pnl_under
 from tests.unit.books import MARKET, SETTINGS, holding, option, snapshot
 from tests.unit.test_tail import market
 
@@ -206,14 +210,15 @@ def test_by_underlying_it_is_of_the_sums():
     assert found.correlation_by_underlying.deviation[0] == pytest.approx(alone.deviation[0])
 
 
-def test_it_is_of_the_days_that_the_figures_are_of():
-    held = [holding("AAA", 10.0, mark=100.0), holding("BBB", 5.0, mark=50.0)]
+def test_it_is_of_the_profits_that_the_first_method_s_figures_are_of():
+    held = [holding("AAA", 10.0, mark=100.0), holding("BBB", -5.0, mark=50.0)]
+    book = mark_book(snapshot(held, market()), SETTINGS)
+    moves = daily_moves(book, SETTINGS.scenarios)
+    pnl = pnl_under(book, *moves.shocked(book, True, SETTINGS.scenarios))
     found = tail(held)
-    whole = np.sqrt(found.correlation.deviation @ found.correlation.matrix @ found.correlation.deviation)
-    both = [replace(one, contract=replace(one.contract, underlying="AAA")) for one in held[:1]]
-    assert whole < found.correlation.deviation.sum() and tail(both).correlation.deviation[0] == pytest.approx(
-        found.correlation.deviation[0]
-    )
+    assert found.figures[0].method == FILTERED
+    np.testing.assert_allclose(found.correlation.matrix, np.corrcoef(pnl.T), atol=1e-12)
+    np.testing.assert_allclose(found.correlation.deviation, pnl.std(axis=0))
 
 
 def test_cash_and_what_is_halted_have_no_correlation_and_are_named():
@@ -243,7 +248,9 @@ def test_a_position_that_is_in_no_figure_has_no_correlation_and_its_underlying_i
     assert [(one.id, one.reason) for one in found.correlation.left_out] == [
         ("unknown", "its P&L is unknown on some days")
     ]
-    assert [one.id for one in found.correlation_by_underlying.left_out] == ["ZZZ"]
+    assert [(one.id, one.reason) for one in found.correlation_by_underlying.left_out] == [
+        ("ZZZ", "its P&L is unknown on some days")
+    ]
     assert found.correlation.order == (0, 2)
 
 

@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 
 from engine.analysis import analyse
 from engine.marks import mark_book
-from engine.model import Dividend, Kind, Settlement, Snapshot
+from engine.model import BrokerView, Dividend, Kind, Settlement, Snapshot
 from engine.risk import settled, tail_day
 from engine.risk.hindsight import hindsight
 from engine.risk.moves import term_scale
-from tests.unit.books import AS_OF, MARKET, MONTHLY, SETTINGS, books, holding, option, snapshot
+from tests.unit.books import AS_OF, MARKET, MONTHLY, SETTINGS, VIX_DAY, books, holding, option, snapshot
 from tests.unit.test_tail import market
 
 TOMORROW = AS_OF + timedelta(days=1)
@@ -77,6 +77,12 @@ def test_a_future_makes_the_variation_since_yesterday_whatever_its_entry():
     assert made(then(held), after).total == pytest.approx(2.0 * 50.0 * -20.0)
 
 
+def test_what_a_foreign_future_has_paid_already_is_not_exchanged_again():
+    held = holding("ES", 2.0, multiplier=50.0, currency="EUR", mark=6420.0, entry_price=6000.0)
+    found = made(then(held, fx={"EUR": 1.10}), now(replace(held, mark=6400.0), fx={"EUR": 1.05}))
+    assert found.total == pytest.approx(2.0 * 50.0 * -20.0 * 1.05)
+
+
 def test_a_dividend_that_left_the_price_is_what_the_share_made_and_a_short_pays_it():
     underlyings = MARKET | {"AAA": replace(MARKET["AAA"], dividends=(Dividend(TOMORROW.date(), 2.0),))}
     for quantity in (10.0, -10.0):
@@ -128,6 +134,31 @@ def test_a_quote_of_yesterday_is_no_price_of_today():
     assert found.modelled == (old.id,) and found.total > 100.0 * 5.0
 
 
+def test_a_broker_s_mark_of_yesterday_is_no_price_of_today():
+    bond = holding("BOND", 1.0, Kind.BOND, broker=BrokerView(mark=99.0), broker_as_of=AS_OF)
+    told = replace(bond, broker=BrokerView(mark=98.0), broker_as_of=TOMORROW)
+    assert made(then(bond), now(told)).total == pytest.approx(-1.0)
+    found = made(then(bond), now(bond))
+    assert found.total is None and found.unknown[0].reason == "no price"
+
+
+def test_the_volatility_of_a_volatility_s_option_stays():
+    call = option("VIX", 20, "C", 1.0, expiry=VIX_DAY, iv=0.9)
+    before = MARKET | {"VIX": replace(MARKET["VIX"], iv30=0.9)}
+    after = now(spots=[("VIX", 18.0)], iv30=1.5)
+    stays = mark_book(now(replace(call, iv=0.9)), SETTINGS).base[0]
+    was = mark_book(then(call), SETTINGS).base[0]
+    assert made(then(call, underlyings=before), after).total == pytest.approx(100.0 * (stays - was))
+
+
+def test_what_else_is_held_today_says_where_the_forward_is():
+    put = option("SPX", 6400, "P", 1.0, iv=0.2)
+    pair = [option("SPX", 6300, "C", bid=300.0, ask=301.0), option("SPX", 6300, "P", bid=100.0, ask=101.0)]
+    told = mark_book(now(put, *pair), SETTINGS).base[0] - mark_book(then(put), SETTINGS).base[0]
+    assert made(then(put), now(*pair)).total == pytest.approx(100.0 * told)
+    assert made(then(put), now()).total != pytest.approx(100.0 * told, abs=50.0)
+
+
 def test_what_expired_today_is_worth_its_intrinsic_value():
     at = datetime(2026, 7, 29, 20, 5, tzinfo=UTC)
     put = option("AAA", 100, "P", -1.0, expiry=at.date(), bid=1.0, ask=1.2)
@@ -162,6 +193,7 @@ def test_a_price_of_before_is_none_of_today_and_what_is_not_watched_has_to_be_of
         ]
 
     assert reasons(AS_OF) == ["no price of AAA since then"]
+    assert reasons(AS_OF, option("AAA", 90, "C", iv=0.3)) == ["no price of AAA since then"]
     assert reasons(TOMORROW - timedelta(hours=3)) == ["no price of AAA since then"]
     assert reasons(TOMORROW - timedelta(hours=3), option("AAA", 90, "C", iv=0.3)) == []
     assert reasons(TOMORROW - timedelta(minutes=10)) == []
@@ -183,8 +215,9 @@ def test_a_leap_with_another_holding_may_be_a_split_and_with_the_same_it_is_a_cr
 
 
 def test_another_base_currency_makes_no_sum():
-    after = replace(now(holding("AAA", 1.0, mark=99.0)), base_currency="EUR")
-    assert made(then(holding("AAA", 1.0, mark=100.0)), after).total is None
+    after = replace(now(holding("AAA", 1.0, mark=99.0), fx={"USD": 0.9}), base_currency="EUR")
+    found = made(then(holding("AAA", 1.0, mark=100.0)), after)
+    assert found.total is None and found.unknown[0].reason == "the account's currency was USD"
 
 
 def test_what_no_figure_was_of_does_not_count_and_hides_nothing():

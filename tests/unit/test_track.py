@@ -110,7 +110,8 @@ def test_the_account_s_own_change_is_counted_apart():
 
 
 def test_a_loss_of_just_the_value_at_risk_is_no_exception():
-    assert track([stored_day(0, -1000.0), stored_day(1, -1000.01)], FILTERED, 0.95).test.exceptions == 1
+    found = track([stored_day(0, -1000.0), stored_day(1, -1000.01)], FILTERED, 0.95)
+    assert found.test.exceptions == 1 and [one.loss for one in found.exceeded] == [1000.01]
 
 
 @settings(deadline=None, max_examples=60)
