@@ -28,6 +28,7 @@ from bot.outbox import Outbox
 from bot.pictures import Pictures
 from bot.rates import Rates
 from bot.saved import SavedScenarios
+from bot.track import TrackRecord
 from bot.watch import Watch
 from bot.yahoo import Turns
 from engine.book import Book
@@ -86,6 +87,7 @@ async def run_app(
             ZoneInfo(config.schedule.time_zone),
             health,
             saved,
+            TrackRecord(store),
         )
         chat = Chat(token, config.telegram.base_url, gate, context)
         await parts.enter_async_context(chat.running())

@@ -141,6 +141,19 @@ def _check(parsed: argparse.Namespace) -> int:
     return _work(check, _config(parsed), Secrets()) or 0
 
 
+def _backtest(parsed: argparse.Namespace) -> int:
+    from bot.backtest_text import backtest_text
+    from bot.delivery import plain
+    from bot.handlers.backtest import method_asked
+    from engine.store import Store
+
+    with Store.open(_config(parsed).database.url) as store:
+        days = store.tail_days()
+    method = method_asked(days, parsed.method, "riskbot backtest")
+    print(plain(backtest_text(days, method, "base currency")))
+    return 0
+
+
 def _work(function: Callable[[*Args], Awaitable[T]], *arguments: *Args) -> T:
     """Run an asynchronous command. Of a group of failures that belong together, the first that has a name is raised."""
     try:
@@ -219,6 +232,13 @@ def _parser() -> argparse.ArgumentParser:
         default=[],
         metavar="TEXT",
         help='also this scenario, such as "spy -7%% puts +40%% 2d"; may be repeated',
+    )
+
+    backtest = command(
+        "backtest", _backtest, "how the Values at Risk of past closes fared, from the database"
+    )
+    backtest.add_argument(
+        "method", nargs="?", default="", metavar="METHOD", help="such as plain (default: the one relied on)"
     )
     return parser
 

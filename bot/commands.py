@@ -6,7 +6,7 @@ from difflib import get_close_matches
 from html import escape
 from typing import Final
 
-from bot.handlers import alerts, book, day, events, risk, what_if
+from bot.handlers import alerts, book, correlation, day, events, risk, what_if
 from bot.handlers.context import Context
 from bot.replies import Reply
 from engine.errors import RequestError
@@ -65,8 +65,8 @@ COMMANDS: Final = (
     ),
     Command(
         "risk",
-        "[symbol] [10d] | concentration",
-        "Value at Risk, expected shortfall, and who causes them",
+        "[symbol] [10d]",
+        "Value at Risk and who causes it; concentration; correlation: who moves with whom; backtest: was it right",
         "/risk 10d",
         risk.risk,
     ),
@@ -87,6 +87,7 @@ ACTIONS: Final[dict[str, Callable[[Context, list[str]], Awaitable[list[Reply]]]]
     "greeks": book.greeks_again,
     "risk": risk.risk_again,
     "view": risk.view_again,
+    "correlation": correlation.correlation_again,
     "events": events.events_again,
     "scenario": what_if.scenario_page,
     "scenarios": what_if.scenarios_again,
@@ -103,8 +104,9 @@ ACTIONS: Final[dict[str, Callable[[Context, list[str]], Awaitable[list[Reply]]]]
 ARGUMENTS: Final = {
     "positions": 3,
     "greeks": 1,
-    "risk": 2,
     "view": 2,
+    "risk": 2,
+    "correlation": 2,
     "scenario": 3,
     "matrix": 2,
     "events": 2,

@@ -1,17 +1,18 @@
 """The chat's pictures: which columns they show and what their note says; drawn in the renderer's process."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 import pandas as pd
 
 from bot.cards import iv_text, ranked, short_label
 from engine.errors import RenderError
-from engine.reports import Renderer, heat_map, scenario_bars, table_picture
+from engine.reports import Renderer, correlation_map, heat_map, scenario_bars, table_picture
+from engine.reports.correlations import correlation_frame
 from engine.reports.numbers import UNKNOWN, amount, compact, percent, shock
 from engine.reports.tables import matrix_frame
-from engine.results import Matrix, MatrixMark, PositionRisk, Quality, RiskReport, ScenarioResult
+from engine.results import Correlation, Matrix, MatrixMark, PositionRisk, Quality, RiskReport, ScenarioResult
 
 log = logging.getLogger(__name__)
 
@@ -59,6 +60,12 @@ class Pictures:
             marks=matrix_marks(matrix),
             iv_axis="IV of a month at the money" if matrix.shaped else "implied volatility",
         )
+
+    async def correlation(
+        self, found: Correlation, labels: Mapping[str, str], *, title: str, note: str
+    ) -> bytes | None:
+        frame = correlation_frame(found, labels)
+        return await self._draw(correlation_map, frame, title=title, note=note)
 
     async def _draw(self, function: Callable[..., bytes], frame: pd.DataFrame, **words: Any) -> bytes | None:
         try:

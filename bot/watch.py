@@ -3,7 +3,7 @@ one transaction (D12)."""
 
 import logging
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from html import escape
 from typing import Final
 
@@ -159,12 +159,21 @@ class Watch:
             await self._tell(f"link:{key}"[:200], MessageKind.ALERT, [Reply(escape(words))], Priority.ALERT)
 
     async def end_of_day(self) -> None:
-        """The day's message to every chat, once per date."""
+        """The day's message to every chat, once per date, and its Value at Risk into the record."""
         view = await self._desk.view(fresh=True)
         day = view.report.as_of.astimezone(self._context.zone).date()
         await self._tell(
             f"end-of-day:{day}", MessageKind.REPORT, await end_of_day(self._context, view), Priority.REPORT
         )
+        await self._keep(view, day)
+
+    async def _keep(self, view: View, day: date) -> None:
+        """Only what was seen at the close is of the close: of an old or a blind view no Value at Risk is kept."""
+        blind, today = self._desk.link_state.blind, self._clock.now().astimezone(self._context.zone).date()
+        if blind is not None or not view.report.complete or day != today:
+            log.warning("no Value at Risk is kept of %s: %s", today, blind or "the account is not whole")
+            return
+        await self._context.track.keep(view, day, self._desk.settings)
 
     async def failed(self, line: str) -> None:
         """Tell the owner that a job failed, once an hour for the same words."""

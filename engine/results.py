@@ -4,12 +4,17 @@ Money is in the account's base currency, P&L signed, gains positive. Arrays have
 `RiskReport.positions`; NaN there, and None elsewhere, is *unknown*.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from typing import Final
 
 import numpy as np
+import numpy.typing as npt
 
 from engine.model import Floats, IvSource, Kind, MarkSource, Right
+
+Ints = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,6 +209,77 @@ class TailShare:
     incremental_es: float
 
 
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """Two that have a correlation."""
+
+    one: str
+    other: str
+    correlation: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Correlation:
+    """How the P&L of several things moves together over the days of history, Pearson's.
+
+    Attributes:
+        names: (m,), ids of positions or underlyings.
+        matrix: (m, m), symmetric, ones on the diagonal, positive semi-definite; NaN in the rows and columns of what is left out.
+        deviation: (m,), standard deviation of a day's P&L, base currency; NaN where a day is unknown.
+        order: places of those that have a correlation, alike ones beside each other.
+        left_out: those that have none, and why.
+    """
+
+    names: tuple[str, ...]
+    matrix: Floats
+    deviation: Floats
+    order: tuple[int, ...]
+    left_out: tuple[Remark, ...]
+
+    @property
+    def average(self) -> float | None:
+        """The mean over all pairs; None where there is no pair."""
+        found = self._pairs()[2]
+        return float(found.mean()) if len(found) else None
+
+    def closest(self, count: int) -> tuple[Pair, ...]:
+        """The pairs that move together most, of those that do."""
+        return tuple(pair for pair in self._first(count, -1.0) if pair.correlation > 0.0)
+
+    def most_opposed(self, count: int) -> tuple[Pair, ...]:
+        """The pairs that offset each other most, of those that do."""
+        return tuple(pair for pair in self._first(count, 1.0) if pair.correlation < 0.0)
+
+    def of(self, places: Sequence[int]) -> "Correlation":
+        """The same of those at `places` alone, in the order of this one."""
+        kept = sorted(set(places))
+        new = {place: i for i, place in enumerate(kept)}
+        names = tuple(self.names[i] for i in kept)
+        return Correlation(
+            names,
+            self.matrix[np.ix_(kept, kept)],
+            self.deviation[kept],
+            tuple(new[i] for i in self.order if i in new),
+            tuple(remark for remark in self.left_out if remark.id in names),
+        )
+
+    def _pairs(self) -> tuple[Ints, Ints, Floats]:
+        row, column = np.tril_indices(len(self.names), -1)
+        values = self.matrix[row, column]
+        known = np.isfinite(values)
+        return row[known], column[known], values[known]
+
+    def _first(self, count: int, sign: float) -> list[Pair]:
+        row, column, values = self._pairs()
+        return [
+            Pair(self.names[column[i]], self.names[row[i]], float(values[i]))
+            for i in np.argsort(sign * values, kind="stable")[:count].tolist()
+        ]
+
+
+NO_CORRELATION: Final = Correlation((), np.empty((0, 0)), np.empty(0), (), ())
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class TailRisk:
     """Value at Risk and expected shortfall of today's book, one day; n days are the square root of n times it (D15).
@@ -215,6 +291,8 @@ class TailRisk:
         days: daily moves that are known.
         left_out: positions that are valued but in no figure here, and why.
         notes: what was proxied.
+        correlation, correlation_by_underlying: of the P&L that the first method's figures are of, by position in the order of
+            `RiskReport.positions`, and by underlying; both of nothing where the tail is unknown.
     """
 
     figures: tuple[TailFigure, ...]
@@ -225,6 +303,8 @@ class TailRisk:
     left_out: tuple[Remark, ...]
     notes: tuple[str, ...]
     unknown: str | None
+    correlation: Correlation = NO_CORRELATION
+    correlation_by_underlying: Correlation = NO_CORRELATION
 
     def figure(self, level: float, method: str | None = None) -> TailFigure | None:
         """A method's figure at a level; without a method the one that is relied on."""
@@ -270,6 +350,37 @@ class Concentration:
     value: float | None
     dollar_delta: float | None
     es: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class TailDay:
+    """The Value at Risk of a trading day's close, kept, and what that very book made until the next close.
+
+    Attributes:
+        figures: as of the day, for the one after; empty where it was unknown.
+        net_liquidation: the account's; value: the sum of what its positions were worth; base currency.
+        left_out: ids of the positions that no figure and no P&L here is of.
+        until: the next day that was stored; None while there is none.
+        pnl: of the positions as they were on `day`, valued on `until`, without trades; None where it is unknown.
+        change: of net liquidation, trades and payments included.
+        remark: why there is no P&L, or what it rests on.
+    """
+
+    day: date
+    as_of: datetime
+    figures: tuple[TailFigure, ...]
+    net_liquidation: float | None
+    value: float | None
+    left_out: tuple[str, ...]
+    until: date | None = None
+    pnl: float | None = None
+    change: float | None = None
+    remark: str | None = None
+
+    def var(self, method: str, level: float) -> float | None:
+        """The Value at Risk by a method at a level."""
+        named = (one.var for one in self.figures if (one.method, one.level) == (method, level))
+        return next(named, None)
 
 
 @dataclass(frozen=True, slots=True)

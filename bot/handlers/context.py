@@ -11,6 +11,7 @@ from bot.desk import Desk, View
 from bot.health import Health
 from bot.pictures import Pictures
 from bot.saved import SavedScenarios
+from bot.track import TrackRecord
 from engine.clock import Clock
 from engine.errors import RequestError
 from engine.results import RiskReport
@@ -26,6 +27,7 @@ class Context:
     zone: ZoneInfo
     health: Health
     saved: SavedScenarios
+    track: TrackRecord
 
     def now(self) -> datetime:
         return self.clock.now()

@@ -3,12 +3,17 @@
 from collections.abc import Awaitable, Callable
 from typing import Final
 
+from bot.handlers.backtest import backtest
 from bot.handlers.context import Context, symbol_of
+from bot.handlers.correlation import correlation
 from bot.replies import Reply, button
 from bot.risk_text import concentration_text, risk_text, symbol_risk_text
 from engine.errors import RequestError
 
 LONGEST_HORIZON: Final = 250
+AGAIN: Final = "again"
+SHOWN: Final = ("concentration", "correlation", "backtest")
+"""The views that have a button below the card."""
 
 
 async def risk(context: Context, text: str) -> list[Reply]:
@@ -31,7 +36,7 @@ async def _risk(context: Context, name: str, days: int) -> Reply:
     symbol = symbol_of(view.report, name, "risk")
     report = view.report if symbol else await context.desk.simulated(view)
     card = symbol_risk_text(report, symbol, days) if symbol else risk_text(report, days)
-    others = tuple(button(name.capitalize(), "view", name, "") for name in VIEWS)
+    others = tuple(button(name.capitalize(), "view", name, "") for name in SHOWN)
     keyboard = (others, (button("Refresh", "risk", days, symbol or ""),))
     return Reply(f"{card}\n{context.foot(view)}", keyboard=keyboard)
 
@@ -51,17 +56,23 @@ def _risk_asked(text: str) -> tuple[str, int]:
 
 async def _concentration(context: Context, text: str) -> list[Reply]:
     view = await context.desk.view()
-    again = ((button("Refresh", "view", "concentration", ""),),)
+    again = ((button("Refresh", "view", "concentration", AGAIN),),)
     return [Reply(f"{concentration_text(view.report)}\n{context.foot(view)}", keyboard=again)]
 
 
 async def view_again(context: Context, arguments: list[str]) -> list[Reply]:
-    """One of VIEWS anew: its name, and what followed it."""
+    """One of VIEWS by its name: as a message of its own, or, "again", in place of the one whose button was pressed."""
     view = VIEWS.get(arguments[0])
     if view is None:
         raise RequestError("That button is not valid any more. Send the command again.")
-    return [reply.editing() for reply in await view(context, arguments[1])]
+    replies = await view(context, "")
+    return [reply.editing() for reply in replies] if arguments[1] == AGAIN else replies
 
 
-VIEWS: Final[dict[str, Callable[[Context, str], Awaitable[list[Reply]]]]] = {"concentration": _concentration}
+VIEWS: Final[dict[str, Callable[[Context, str], Awaitable[list[Reply]]]]] = {
+    "concentration": _concentration,
+    "correlation": correlation,
+    "corr": correlation,
+    "backtest": backtest,
+}
 """What else /risk shows, by the word that follows it; each is given what follows that."""

@@ -77,17 +77,23 @@ class Sheet:
         ground: Colour | None = None,
         bold: bool = False,
         align: Align = "left",
+        upwards: bool = False,
     ) -> None:
-        """Write one line with the middle of its digits at height y; `ground` is the colour below it."""
+        """Write one line with the middle of its digits at height y; `ground` is the colour below it.
+
+        `upwards` it is turned to the left, begins at y and has the middle of its digits at x.
+        """
         self._use(*edge_colours(ground or self.theme.ground, colour or self.theme.text))
+        below = 0.36 * size
         self._axes.text(
-            x,
-            y + 0.36 * size,
+            x + below if upwards else x,
+            y if upwards else y + below,
             drawable(words),
             color=colour or self.theme.text,
             fontproperties=_font(SANS_BOLD if bold else SANS, size),
-            horizontalalignment=align,
-            verticalalignment="baseline",
+            horizontalalignment="right" if upwards else align,
+            verticalalignment="bottom" if upwards else "baseline",
+            rotation=90 if upwards else 0,
             parse_math=False,
             zorder=5,
         )

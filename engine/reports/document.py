@@ -11,6 +11,7 @@ import numpy as np
 from engine.model import Floats
 from engine.results import (
     Concentration,
+    Correlation,
     Exposure,
     NamedPnl,
     PositionRisk,
@@ -60,6 +61,10 @@ def report_document(report: RiskReport) -> dict[str, Any]:
         "concentration": [_fields(row) for row in report.concentration],
         "positions": [_position(position) for position in report.positions],
         "tail": _tail(report),
+        "correlation": {
+            "by_underlying": _correlation(report.tail.correlation_by_underlying),
+            "by_position": _correlation(report.tail.correlation),
+        },
         "quality": {
             "left_out": [_remark(remark) for remark in report.quality.left_out],
             "flagged": [_remark(remark) for remark in report.quality.flagged],
@@ -110,6 +115,17 @@ def _tail(report: RiskReport) -> dict[str, Any]:
         "left_out": [_remark(remark) for remark in tail.left_out],
         "notes": list(tail.notes),
         "unknown": tail.unknown,
+    }
+
+
+def _correlation(found: Correlation) -> dict[str, Any]:
+    """Null in the rows and columns of what is left out; `order` are places that put alike ones beside each other."""
+    return {
+        "names": list(found.names),
+        "matrix": [_numbers(row) for row in found.matrix],
+        "order": list(found.order),
+        "average": found.average,
+        "left_out": [_remark(remark) for remark in found.left_out],
     }
 
 

@@ -45,6 +45,17 @@ def amount(value: float | None, digits: int = 0, *, signed: bool = False) -> str
     return _signed(value, f"{abs(value):,.{digits}f}", plus=signed)
 
 
+def coefficient(value: float | None) -> str:
+    """A correlation in at most four characters: '+.92', '-.05', '+1', '0', '?'. Only what is wholly so is '+1' or '-1'."""
+    if value is None or not math.isfinite(value):
+        return UNKNOWN
+    hundredths = round(100.0 * abs(value))
+    if hundredths >= 100 and abs(value) < 1.0 - 1e-9:
+        hundredths = 99
+    digits = "1" if hundredths >= 100 else f".{hundredths:02d}"
+    return _signed(value, digits if hundredths else "0")
+
+
 def and_more(count: int, shown: int) -> str:
     """What follows a list that shows the first of `count`: ' and 4 more', or nothing."""
     return f" and {count - shown} more" if count > shown else ""

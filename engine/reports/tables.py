@@ -7,6 +7,7 @@ from dataclasses import asdict
 import numpy as np
 import pandas as pd
 
+from engine.reports.correlations import correlation_shown
 from engine.reports.numbers import UNKNOWN, amount, and_more, compact, percent, shock
 from engine.results import Matrix, PositionRisk, RiskReport, ScenarioResult
 
@@ -165,6 +166,7 @@ def report_text(report: RiskReport) -> str:
     parts += [_greeks_shown(report, by) for by in GREEKS_BY if by != "sector" or report.by_sector]
     parts.append(_standing_shown(report))
     parts.append(_tail_shown(report))
+    parts.append(correlation_shown(report))
     parts.append("Positions\n" + _table(_positions_shown(report)))
     matrix = matrix_frame(report.matrix)
     shown = matrix.map(compact)

@@ -1,14 +1,17 @@
 """Risk: Greeks and their sums, scenario results, percentages, Value at Risk."""
 
 from engine.risk.exposures import exposure_sum, position_exposures
+from engine.risk.hindsight import settled, tail_day
 from engine.risk.iv_rank import IvRank, iv_rank
 from engine.risk.metrics import Basis, basis, scenario_results, total
 from engine.risk.standing import by_expiry, by_sector, by_underlying, concentration, standing
 from engine.risk.tail import simulated, tail_risk
+from engine.risk.track import Track, methods_of, track
 
 __all__ = [
     "Basis",
     "IvRank",
+    "Track",
     "basis",
     "by_expiry",
     "by_sector",
@@ -16,10 +19,14 @@ __all__ = [
     "concentration",
     "exposure_sum",
     "iv_rank",
+    "methods_of",
     "position_exposures",
     "scenario_results",
+    "settled",
     "simulated",
     "standing",
+    "tail_day",
     "tail_risk",
     "total",
+    "track",
 ]

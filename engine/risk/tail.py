@@ -15,6 +15,7 @@ import numpy.typing as npt
 from engine.marks import MarkedBook
 from engine.model import UNSHOCKED_KINDS, Bools, Floats
 from engine.results import Remark, TailFigure, TailRisk, TailShare
+from engine.risk.correlation import correlations
 from engine.risk.moves import DailyMoves, daily_moves
 from engine.risk.simulation import es_error, simulated_pnl, var_error
 from engine.scenarios import pnl_under
@@ -58,9 +59,11 @@ def tail_risk(book: MarkedBook, settings: ScenarioSettings) -> TailRisk:
     of_var[counted], of_es[counted] = component_var(pnl, LEVELS[-1]), component_es(pnl, SHARES_AT)
     names = np.array([position.contract.underlying for position in positions], dtype=object)[counted]
     shares = _by_underlying(pnl, names, of_var[counted], of_es[counted])
+    together = correlations(np.where(counted, chosen, np.nan), positions)
     return TailRisk(
-        figures, of_var, of_es, shares, len(moves.days), _left_out(book, moves, counted), moves.notes, None
-    )
+        figures, of_var, of_es, shares, len(moves.days), _left_out(book, moves, counted), moves.notes, None,
+        correlation=together[0], correlation_by_underlying=together[1],
+    )  # fmt: skip
 
 
 def simulated(book: MarkedBook, tail: TailRisk, settings: EngineSettings) -> TailRisk:

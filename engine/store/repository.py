@@ -14,8 +14,8 @@ from sqlmodel import Session, col, select
 
 from engine.errors import StoreError
 from engine.model import Dividend, Event, RateCurve, Snapshot
-from engine.results import RiskReport
-from engine.store import outbox, rows
+from engine.results import RiskReport, TailDay
+from engine.store import outbox, rows, tail_days
 from engine.store.engines import as_store_error, is_sqlite, make_folder, open_reader, open_writer, parse_url
 from engine.store.records import (
     AlertRecord,
@@ -41,7 +41,8 @@ from engine.store.tables import (
 
 
 class Store:
-    """Snapshots, scenario runs, saved scenarios, bars, fills, dividends, events, rates, alert states and the outbox.
+    """Snapshots, scenario runs, saved scenarios, bars, fills, dividends, events, rates, Values at Risk, alert states and the
+    outbox.
 
     Writers wait for each other on a lock, readers wait for nobody. What the database refuses is a StoreError, and then nothing
     of that call is stored.
@@ -324,6 +325,30 @@ class Store:
         )
         with self._read() as session:
             return rows.rate_curve(session.exec(points).all())
+
+    def save_tail_day(self, snapshot: Snapshot, new: TailDay, settled: TailDay | None = None) -> None:
+        """Store a day's Value at Risk with the Snapshot that it is of, in the place of one of the same date, and what became of
+        an earlier day; all of it or nothing."""
+        row = rows.snapshot_row(_without_years(snapshot))
+        with self._write("can't store the Value at Risk") as session:
+            session.add(row)
+            session.flush()
+            assert row.id is not None, "flushed"
+            tail_days.put(session, new, row.id)
+            if settled is not None:
+                tail_days.settle(session, settled)
+
+    def tail_days(self) -> list[TailDay]:
+        """The days whose Value at Risk is kept, oldest first."""
+        with self._read() as session:
+            return tail_days.every(session)
+
+    def tail_day_before(self, day: date) -> tuple[TailDay, Snapshot | None] | None:
+        """The last of them before `day`, with the Snapshot that it is of, where that is still stored."""
+        with self._read() as session:
+            found = tail_days.every(session, before=day)
+            row = tail_days.snapshot_of(session, found[0].day) if found else None
+        return (found[0], None if row is None else rows.stored_snapshot(row)) if found else None
 
     def put_scenario(self, scenario: SavedScenario) -> None:
         """Store a scenario; one of the same name is replaced."""

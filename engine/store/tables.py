@@ -161,6 +161,42 @@ class EventRow(_Table, table=True):
     fetched_at: datetime = Field(sa_type=UtcTime("events.fetched_at"))
 
 
+class TailDayRow(_Table, table=True):
+    """The close of a trading day whose Value at Risk is kept, and what its book made until the next: money in the base currency.
+
+    `left_out` is a JSON list of ids.
+    """
+
+    __tablename__ = "tail_days"
+    __table_args__ = (CheckConstraint("until > day", name="until"),)
+
+    day: date = Field(primary_key=True, sa_type=Date)
+    as_of: datetime = Field(sa_type=UtcTime("tail_days.as_of"))
+    snapshot_id: int | None = Field(default=None, foreign_key="snapshots.id", ondelete="SET NULL")
+    net_liquidation: float | None = Field(default=None, sa_type=Finite("tail_days.net_liquidation"))
+    value: float | None = Field(default=None, sa_type=Finite("tail_days.value"))
+    left_out: str = Field(sa_type=Text)
+    until: date | None = Field(default=None, sa_type=Date)
+    pnl: float | None = Field(default=None, sa_type=Finite("tail_days.pnl"))
+    change: float | None = Field(default=None, sa_type=Finite("tail_days.change"))
+    remark: str | None = Field(default=None, sa_type=Text)
+
+
+class TailFigureRow(_Table, table=True):
+    """One day's Value at Risk and expected shortfall by one method at one level; `place` is its order among the day's."""
+
+    __tablename__ = "tail_figures"
+    __table_args__ = (CheckConstraint("level > 0 AND level < 1", name="level"),)
+
+    day: date = Field(primary_key=True, foreign_key="tail_days.day", ondelete="CASCADE", sa_type=Date)
+    method: str = Field(primary_key=True)
+    level: float = Field(primary_key=True, sa_type=Finite("tail_figures.level"))
+    place: int
+    var: float = Field(sa_type=Finite("tail_figures.var"))
+    es: float = Field(sa_type=Finite("tail_figures.es"))
+    days: int
+
+
 class ScenarioRow(_Table, table=True):
     """A scenario that the owner has saved in chat: its words, by name."""
 

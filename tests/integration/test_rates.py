@@ -17,6 +17,7 @@ from bot.health import Health
 from bot.pictures import Pictures
 from bot.rates import DAILY_S, RETRY_S, Rates
 from bot.saved import SavedScenarios
+from bot.track import TrackRecord
 from engine.book import Book
 from engine.broker import Link
 from engine.errors import MarketDataError
@@ -244,7 +245,15 @@ async def status_card(curve, **data):
     link = Link(book, clock, IbkrSettings(), settings.data, ScenarioSettings())
     desk = Desk(book, link, clock, settings)
     saved = SavedScenarios(desk, None, clock)
-    context = Context(desk, Pictures(Renderer()), clock, ZoneInfo("America/New_York"), Health(NOW), saved)
+    context = Context(
+        desk,
+        Pictures(Renderer()),
+        clock,
+        ZoneInfo("America/New_York"),
+        Health(NOW),
+        saved,
+        TrackRecord(None),
+    )
     (reply,) = await status(context, "")
     lines = reply.html.split("<pre>")[1].split("</pre>")[0].splitlines()
     assert all(len(line) <= 30 for line in lines)

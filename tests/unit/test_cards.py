@@ -15,6 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bot import cards
+from bot.correlation_text import correlation_caption, correlation_text, shown_correlation
 from bot.delivery import caption, plain, split
 from bot.replies import button, page_number, parse_data, rows_of
 from bot.risk_text import concentration_text, risk_text, symbol_risk_text
@@ -38,6 +39,7 @@ from engine.results import (
     TailRisk,
     TailShare,
 )
+from engine.risk.correlation import correlation
 from engine.scenarios import TEMPLATES
 from engine.settings import IV_STEPS, SPOT_STEPS
 from tests.unit.books import AS_OF, FAR, MARKET, SETTINGS, holding, option, snapshot
@@ -143,6 +145,15 @@ def wild_tail(random, positions, remarks):
         remarks,
         ("IV moves with <SPY>'s",),
         unknown,
+        *wild_correlations(random, positions),
+    )
+
+
+def wild_correlations(random, positions):
+    pnl = np.random.default_rng(random.randrange(99)).normal(size=(20, len(positions)))
+    pnl[:, [i for i in range(len(positions)) if random.random() < 0.1]] = random.choice([0.0, math.nan])
+    return correlation(pnl, tuple(p.id for p in positions)), correlation(
+        pnl, tuple(f"{p.underlying}{i}" for i, p in enumerate(positions))
     )
 
 
@@ -156,6 +167,9 @@ def every_card(report):
     ]
     cards_ += [risk_text(report, days) for days in (1, 10)]
     cards_ += [symbol_risk_text(report, symbol, 1) for symbol in cards.known_symbols(report)[:5]]
+    for symbol in (None, *cards.known_symbols(report)[:3]):
+        shown = shown_correlation(report, symbol)
+        cards_ += [correlation_text(report, shown), correlation_caption(report, shown)]
     cards_.append(cards.matrix_text(report.matrix, "Risk matrix of <X>", report.base_currency))
     cards_ += [cards.positions_text(report, None, page) for page in range(cards.pages(len(report.positions)))]
     cards_ += [cards.scenario_text(report, one, 0) for one in report.scenarios[::5]]
