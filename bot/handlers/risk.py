@@ -4,13 +4,14 @@ from collections.abc import Awaitable, Callable
 from typing import Final
 
 from bot.handlers.context import Context, symbol_of
+from bot.handlers.model import model
 from bot.replies import Reply, button
 from bot.risk_text import risk_text, symbol_risk_text
 from engine.errors import RequestError
 
 LONGEST_HORIZON: Final = 250
 
-VIEWS: Final[dict[str, Callable[[Context, str], Awaitable[list[Reply]]]]] = {}
+VIEWS: Final[dict[str, Callable[[Context, str], Awaitable[list[Reply]]]]] = {"model": model}
 """What else /risk shows, by the word that follows it; each is given what follows that."""
 
 
