@@ -28,11 +28,13 @@ _COMMA_DECIMAL: Final = re.compile(r"\.\d{3},\d|^[-+(]?\d*,(?:\d{1,2}|\d{4,})(?!
 
 @dataclass(frozen=True, slots=True)
 class Number:
-    """A number as printed. `half_unit` is half of its last digit's place; a percentage is a decimal and says so."""
+    """A number as printed. `half_unit` is half of its last digit's place; a percentage is a decimal and says so; `short` says
+    that it was shortened by a K, an M or an exponent."""
 
     value: float
     half_unit: float
     percent: bool = False
+    short: bool = False
 
 
 def is_none(text: str) -> bool:
@@ -77,9 +79,9 @@ def number(text: str, comma: bool = False) -> Number | None:
         return None
     places = len(digits.partition(".")[2]) - exponent
     negative = bool(found["close"]) or signs == ["-"]
-    return Number(
-        -value if negative else value, 0.5 * 10.0 ** min(-places, 300) * scale, bool(found["percent"])
-    )
+    half_unit = 0.5 * 10.0 ** min(-places, 300) * scale
+    short = bool(found["unit"] or found["exponent"])
+    return Number(-value if negative else value, half_unit, bool(found["percent"]), short)
 
 
 def _digits(text: str, comma: bool) -> str | None:

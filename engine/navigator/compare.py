@@ -152,6 +152,11 @@ class _Comparing:
         self.export, self.book, self.matching, self.ours, self.factor = export, book, matching, ours, factor
         self.columns = {column.key: column for column in export.columns}
         self.readings = {column.key: self._reading(column) for column in export.columns}
+        self.finest = {
+            key: min((one.half_unit for one in self._said(key) if not one.short), default=np.inf)
+            for key in self.columns
+        }
+        self.iv_in_percent = self._iv_in_percent()
         self.not_comparable: list[Unread] = []
         self.found: list[tuple[Match, Column, float, float, float]] = []
         self.compared: dict[int, int] = {}
@@ -227,17 +232,30 @@ class _Comparing:
             self.found.append((match, column, theirs, expected, allowed))
 
     def _as_ours(self, column: Column, said: Number) -> tuple[float, float]:
-        """A figure and half of its last digit in riskbot's units: volatilities are decimals; quantities are never rounded."""
+        """A figure and what it may have been rounded by, in riskbot's units: volatilities are decimals.
+
+        Trailing zeros may have been left out, so a column is as fine as its finest figure; quantities are never rounded.
+        """
         if column.measure is Measure.QUANTITY:
             return said.value, 0.0
-        if column.measure is Measure.IV and not said.percent and self._iv_in_percent():
-            return said.value / 100.0, said.half_unit / 100.0
-        return said.value, said.half_unit
+        rounding = said.half_unit if said.short else min(said.half_unit, self.finest[column.key])
+        if column.measure is Measure.IV and not said.percent and self.iv_in_percent:
+            return said.value / 100.0, rounding / 100.0
+        return said.value, rounding
+
+    def _said(self, key: Key) -> list[Number]:
+        """Every figure of a column."""
+        return [line.figures[key] for line in self.export.lines if key in line.figures]
 
     def _iv_in_percent(self) -> bool:
-        column = self.columns[Measure.IV, None]
-        said = [line.figures[column.key].value for line in self.export.lines if column.key in line.figures]
-        return "%" in column.header or float(np.median(said)) > PERCENT_ABOVE
+        """Whether volatilities without a percent sign are in percent: their header says so, or their size."""
+        column = self.columns.get((Measure.IV, None))
+        bare = [] if column is None else [one.value for one in self._said(column.key) if not one.percent]
+        return (
+            column is not None
+            and bool(bare)
+            and ("%" in column.header or float(np.median(bare)) > PERCENT_ABOVE)
+        )
 
     def _expected(self, match: Match, column: Column) -> tuple[float, float]:
         """riskbot's figure at the scale of the column, and what may differ: the sum of what may of each position."""

@@ -95,7 +95,7 @@ class _Matcher:
 
     def _match(self, line: Line) -> Match | None:
         if line.contract is None:
-            return Match(line, Of.PORTFOLIO, tuple(range(len(self.positions)))) if line.figures else None
+            return self._of_all(line) if line.figures else None
         if line.row in self.sums:
             return self._of_underlying(line, line.contract) if line.figures else None
         found = self._candidates(line.contract)
@@ -122,6 +122,12 @@ class _Matcher:
         if not self.by_account or line.account is None:
             return members
         return tuple(i for i in members if (self.positions[i].account or "").upper() == line.account.upper())
+
+    def _of_all(self, line: Line) -> Match | None:
+        if self.positions:
+            return Match(line, Of.PORTFOLIO, tuple(range(len(self.positions))))
+        self.unmatched.append(_unread(line, "nothing is held in the snapshot"))
+        return None
 
     def _of_underlying(self, line: Line, contract: Described) -> Match | None:
         members = self._on_underlying(contract)

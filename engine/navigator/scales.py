@@ -11,7 +11,7 @@ from typing import Final
 
 import numpy as np
 
-from engine.model import Floats
+from engine.model import Bools, Floats
 from engine.navigator.figures import Figures
 from engine.navigator.headers import GREEKS, Column, Level, Measure
 
@@ -108,16 +108,18 @@ _MONEY: Final = frozenset({Measure.VEGA, Measure.THETA, Measure.RHO})
 
 def _expected(column: Column, scale: Scale, members: Floats, ours: Figures) -> Floats:
     """(k,): riskbot's figure of each line at a scale; of a unit figure that of the first position."""
-    unit = ours.unit[column.key]
+    if not len(members):
+        return np.zeros(0)
+    each = ours.unit[column.key] * factors(ours, scale)
     if scale is Scale.UNIT:
-        return unit[members.argmax(axis=1)] if len(members) else np.zeros(0)
-    column_of = np.nan_to_num(unit * factors(ours, scale), nan=0.0)
-    known = ~((members > 0.0) & np.isnan(unit * factors(ours, scale))).any(axis=1)
-    return np.asarray(np.where(known, members @ column_of, np.nan))
+        return np.asarray(each[members.argmax(axis=1)], dtype=np.float64)
+    unknown = ((members > 0.0) & np.isnan(each)).any(axis=1)
+    return np.asarray(np.where(unknown, np.nan, members @ np.nan_to_num(each)), dtype=np.float64)
 
 
-def _comparable(theirs: Floats, expected: Floats) -> Floats:
-    return np.isfinite(theirs) & np.isfinite(expected) & (theirs != 0.0) & (expected != 0.0)
+def _comparable(theirs: Floats, expected: Floats) -> Bools:
+    known = np.isfinite(theirs) & np.isfinite(expected)
+    return np.asarray(known & (theirs != 0.0) & (expected != 0.0), dtype=np.bool_)
 
 
 def _fit(theirs: Floats, expected: Floats) -> tuple[float, float]:

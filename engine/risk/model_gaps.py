@@ -158,7 +158,7 @@ def model_gaps(snapshot: Snapshot, rows: Sequence[PositionRisk]) -> ModelGaps:
 
 
 def _sum(gaps: Sequence[ModelGap], figure: Figure) -> float:
-    return math.fsum(one.money for gap in gaps for one in gap.figures if one.figure is figure)
+    return sum(one.money for gap in gaps for one in gap.figures if one.figure is figure)
 
 
 def _figures(snapshot: Snapshot, position: Position, row: PositionRisk) -> tuple[FigureGap, ...] | str:

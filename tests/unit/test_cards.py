@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from bot import cards
 from bot.delivery import caption, plain, split
+from bot.model_text import model_text
 from bot.replies import button, page_number, parse_data, rows_of
 from bot.risk_text import risk_text, symbol_risk_text
 from engine.analysis import analyse
@@ -35,6 +36,7 @@ from engine.results import (
     TailRisk,
     TailShare,
 )
+from engine.risk import Cause, Figure, FigureGap, ModelGap, ModelGaps
 from engine.scenarios import TEMPLATES
 from engine.settings import IV_STEPS, SPOT_STEPS
 from tests.unit.books import AS_OF, FAR, MARKET, SETTINGS, holding, option, snapshot
@@ -132,11 +134,30 @@ def wild_tail(random, positions, remarks):
     )
 
 
+def wild_gaps(report, seed=7):
+    """A comparison with the broker's model in which anything may differ by anything."""
+    random = Random(seed)
+    gaps, without = [], []
+    for one in report.positions:
+        figures = tuple(
+            FigureGap(
+                figure, random.uniform(-1e3, 1e3), random.choice([0.0, 1e300, -3.2e7, 0.5]), number(random)
+            )
+            for figure in Figure
+        )
+        if random.random() < 0.8:
+            gaps.append(ModelGap(one.id, figures, random.choice(list(Cause)), name(random)))
+        else:
+            without.append(Remark(one.id, "it says <nothing>"))
+    return ModelGaps(tuple(gaps), tuple(without), {figure: number(random) for figure in Figure})
+
+
 def every_card(report):
     """All that the chat can say of a report, each with its foot."""
     cards_ = [cards.scenarios_text(report), cards.greeks_text(report), cards.day_text(report, ZONE)]
     cards_ += [risk_text(report, days) for days in (1, 10)]
     cards_ += [symbol_risk_text(report, symbol, 1) for symbol in cards.known_symbols(report)[:5]]
+    cards_.append(model_text(report, wild_gaps(report)))
     cards_.append(cards.matrix_text(report.matrix, "Risk matrix of <X>", report.base_currency))
     cards_ += [cards.positions_text(report, None, page) for page in range(cards.pages(len(report.positions)))]
     cards_ += [cards.scenario_text(report, one, 0) for one in report.scenarios[::5]]
