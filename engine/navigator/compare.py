@@ -206,11 +206,8 @@ class _Comparing:
         rows = [m for m in self.matching.matches if column.key in m.line.figures and m.of is not Of.PORTFOLIO]
         single = [match for match in rows if match.of is Of.HOLDING]
         rows = single or rows
-        members = np.zeros((len(rows), len(self.ours.quantity)))
-        for i, match in enumerate(rows):
-            members[i, list(match.members)] = 1.0
         theirs = np.array([match.line.figures[column.key].value for match in rows])
-        return reading(column, theirs, members, self.ours, sums=not single)
+        return reading(column, theirs, [match.members for match in rows], self.ours, sums=not single)
 
     def _compare(self, match: Match, column: Column, said: Number) -> None:
         if not _is_of(column.measure, match.of, self.readings[column.key].scale):

@@ -14,7 +14,7 @@ from engine.errors import RequestError
 from engine.model import Kind
 from engine.navigator.cells import Number, decimal_comma, is_none, number
 from engine.navigator.descriptions import Described, described, is_total, kind_of
-from engine.navigator.headers import NAMES, Column, Field, Header, Key, read_header
+from engine.navigator.headers import NAMES, Column, Field, Header, Key, names_contracts, read_header
 
 LARGEST: Final = 20_000_000
 SEPARATORS: Final = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar"}
@@ -120,8 +120,8 @@ class _Reader:
     def read(self, row: int, cells: Sequence[str]) -> None:
         if not any(cell.strip() for cell in cells):
             return
-        again = read_header(cells)
-        if again.is_known:
+        again = read_header(cells) if names_contracts(cells) else None
+        if again is not None and again.is_known:
             self._next_section(again)
             return
         broken = self._broken(cells)
@@ -259,8 +259,8 @@ def _table(text: str) -> tuple[str, list[tuple[int, list[str]]], int]:
     for separator in SEPARATORS:
         rows = list(_rows(text, separator))
         for at, (_, cells) in enumerate(rows):
-            header = read_header(cells)
-            if header.is_known:
+            header = read_header(cells) if names_contracts(cells) else None
+            if header is not None and header.is_known:
                 if best is None or header.known > best[0]:
                     best = (header.known, separator, rows, at)
                 break

@@ -140,6 +140,15 @@ _MOVE: Final = re.compile(
 SMALLEST_MOVE, LARGEST_MOVE = -0.99, 5.0
 
 
+def names_contracts(cells: Sequence[str]) -> bool:
+    """Whether a row has the header of a column that names contracts: a quick look before `read_header`."""
+    return any(_FIELDS.get(normal(cell)) in NAMES for cell in cells if cell[:1] not in _OF_NUMBERS)
+
+
+_OF_NUMBERS: Final = frozenset("0123456789-+(.")
+"""What no name of a column that names contracts begins with."""
+
+
 def read_header(cells: Sequence[str]) -> Header:
     """A row as a header: the best column for each field and figure; what is not one is in `unknown`."""
     fields: dict[Field, int] = {}

@@ -3,6 +3,7 @@
 A contract held in several accounts is one holding, unless the export has a column of accounts.
 """
 
+import math
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
@@ -11,7 +12,7 @@ from datetime import date, timedelta
 from enum import StrEnum
 from typing import Final
 
-from engine.model import OPTION_KINDS, Contract, Kind, Position, Settlement
+from engine.model import Contract, Kind, Position, Right, Settlement
 from engine.navigator.descriptions import Described
 from engine.navigator.export import Export, Line, Unread
 
@@ -62,12 +63,22 @@ def key_of(symbol: str) -> str:
     return re.sub(r"[ ._/-]+", " ", symbol.upper()).strip()
 
 
+_Name = tuple[str, float | None, Right | None]
+"""What a contract is looked up by: what it may be called, strike and right."""
+
+
 class _Matcher:
     def __init__(self, export: Export, positions: Sequence[Position]) -> None:
         self.export, self.positions = export, positions
         self.holdings: dict[Contract, list[int]] = defaultdict(list)
+        self.on_underlying: dict[str, list[int]] = defaultdict(list)
+        self.by_name: dict[_Name, list[Contract]] = defaultdict(list)
         for i, position in enumerate(positions):
             self.holdings[position.contract].append(i)
+            self.on_underlying[key_of(position.contract.underlying)].append(i)
+        for contract in self.holdings:
+            for name in _names(contract):
+                self.by_name[name, contract.strike, contract.right].append(contract)
         self.sums = self._lines_of_sums()
         self.by_account = len({line.account for line in export.lines if line.account}) > 1
         self.unmatched: list[Unread] = []
@@ -137,10 +148,7 @@ class _Matcher:
         return None
 
     def _on_underlying(self, contract: Described) -> tuple[int, ...]:
-        wanted = key_of(contract.symbol)
-        return tuple(
-            i for i, position in enumerate(self.positions) if key_of(position.contract.underlying) == wanted
-        )
+        return tuple(self.on_underlying.get(key_of(contract.symbol), ()))
 
     def _lines_of_sums(self) -> set[int]:
         """Rows that are sums of an underlying: named so by their column or by the rows set in below, or the first of two that
@@ -152,12 +160,13 @@ class _Matcher:
         twice = Counter(key_of(line.contract.symbol) for _, line in bare if line.contract is not None)
         sums: set[int] = set()
         seen: set[str] = set()
+        least = math.inf
         for i, line in bare:
             assert line.contract is not None
             symbol = key_of(line.contract.symbol)
             below = lines[i + 1] if i + 1 < len(lines) else None
             parent = below is not None and below.contract is not None and below.indent > line.indent
-            inside = any(one.indent < line.indent and one.row < line.row for _, one in bare)
+            inside, least = least < line.indent, min(least, line.indent)
             first = twice[symbol] > 1 and symbol not in seen
             only_underlyings = not self.export.instruments and not inside and symbol not in seen
             if line.of_underlying or parent or (not inside and (first or only_underlyings)):
@@ -167,61 +176,54 @@ class _Matcher:
 
     def _candidates(self, said: Described) -> list[Contract]:
         """The holdings that a description fits."""
-        fitting = [contract for contract in self.holdings if _fits(said, contract)]
+        named = self._named(said)
+        fitting = [contract for contract in named if _fits(said, contract)]
         if (
             said.kind is Kind.FUTURE and said.month is not None
         ):  # both may be meant; two of them are ambiguous
-            fitting += [one for one in self._of_month_before(said) if one not in fitting]
+            before = [
+                one for one in named if one.kind is Kind.FUTURE and _month_after(one.expiry) == said.month
+            ]
+            fitting += [one for one in before if one not in fitting]
         if len(fitting) > 1 and said.root is not None:
             fitting = [one for one in fitting if key_of(one.symbol) == key_of(said.root)] or fitting
         if len(fitting) > 1 and said.expiry is None and said.month is None and said.kind is None:
             fitting = [one for one in fitting if one.kind is not Kind.CASH] or fitting
-        return fitting or self._by_other_dates(said)
+        return fitting or self._by_other_dates(said, named)
 
-    def _by_other_dates(self, said: Described) -> list[Contract]:
+    def _named(self, said: Described) -> list[Contract]:
+        """The holdings of a description's symbol or trading class, and of an option its strike and right."""
+        names = dict.fromkeys((key_of(said.symbol), key_of(said.root or said.symbol)))
+        found = (self.by_name.get((name, said.strike, said.right), ()) for name in names)
+        return list(dict.fromkeys(one for contracts in found for one in contracts))
+
+    def _by_other_dates(self, said: Described, named: Iterable[Contract]) -> list[Contract]:
         """What settles at the open stops trading a day before; a future may be called by its code."""
         if said.kind is Kind.OPTION and said.expiry is not None:
             day = said.expiry + timedelta(days=1)
             return [
                 one
-                for one in self.holdings
-                if one.settlement is Settlement.AM and one.expiry == day and _same_option(said, one)
+                for one in named
+                if one.is_option and one.settlement is Settlement.AM and one.expiry == day
             ]
-        futures = [one for one in self.holdings if one.kind is Kind.FUTURE and one.expiry is not None]
-        return _by_code(said, futures) if said.is_bare else []
+        return _by_code(said, self.holdings) if said.is_bare else []
 
-    def _of_month_before(self, said: Described) -> list[Contract]:
-        """Futures that end in the month before the one they are called by, as those on oil do."""
-        return [
-            one
-            for one in self.holdings
-            if one.kind is Kind.FUTURE
-            and key_of(one.underlying) == key_of(said.symbol)
-            and _month_after(one.expiry) == said.month
-        ]
+
+def _names(contract: Contract) -> set[str]:
+    """What a contract may be called, as `key_of` writes it."""
+    names = {key_of(contract.symbol), key_of(contract.underlying)}
+    return names | {key_of(f"{contract.symbol} {contract.currency}")} if contract.kind is Kind.CASH else names
 
 
 def _fits(said: Described, contract: Contract) -> bool:
+    """Whether a contract of the description's name is what it says."""
     if said.kind is Kind.OPTION:
-        return _same_option(said, contract) and _same_date(said, contract)
-    names = {key_of(contract.symbol), key_of(contract.underlying)}
+        return contract.is_option and _same_date(said, contract)
     if said.kind is Kind.FUTURE:
-        return contract.kind is Kind.FUTURE and key_of(said.symbol) in names and _same_date(said, contract)
-    if contract.kind not in LINEAR:
-        return False
-    if contract.kind is Kind.CASH:
-        names = {key_of(contract.symbol), key_of(f"{contract.symbol} {contract.currency}")}
-    kinds = {Kind.STOCK: {Kind.STOCK, Kind.ETF}}.get(said.kind, {said.kind}) if said.kind else LINEAR
-    return contract.kind in kinds and key_of(said.symbol) in names
-
-
-def _same_option(said: Described, contract: Contract) -> bool:
-    names = {key_of(contract.symbol), key_of(contract.underlying)}
-    return (
-        contract.kind in OPTION_KINDS
-        and (said.strike, said.right) == (contract.strike, contract.right)
-        and bool(names & {key_of(said.symbol), key_of(said.root or said.symbol)})
-    )
+        return contract.kind is Kind.FUTURE and _same_date(said, contract)
+    if said.kind is Kind.STOCK:
+        return contract.kind in {Kind.STOCK, Kind.ETF}
+    return contract.kind in LINEAR and said.kind in {None, contract.kind}
 
 
 def _same_date(said: Described, contract: Contract) -> bool:
@@ -236,16 +238,17 @@ def _month_after(day: date | None) -> date | None:
     return None if day is None else (day.replace(day=1) + timedelta(days=32)).replace(day=1)
 
 
-def _by_code(said: Described, futures: Iterable[Contract]) -> list[Contract]:
-    """The futures that a local symbol such as ESU6 names."""
+def _by_code(said: Described, held: Iterable[Contract]) -> list[Contract]:
+    """The futures among `held` that a local symbol such as ESU6 names."""
     found = _FUTURE_CODE.match(said.symbol)
     if found is None:
         return []
     month, year = _MONTH_CODES.index(found["month"]) + 1, found["year"]
     return [
         one
-        for one in futures
-        if one.expiry is not None
+        for one in held
+        if one.kind is Kind.FUTURE
+        and one.expiry is not None
         and key_of(one.underlying) == found["root"]
         and one.expiry.month == month
         and str(one.expiry.year).endswith(year)

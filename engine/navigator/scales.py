@@ -4,7 +4,7 @@ The header says so, or the magnitudes do: the scale that brings riskbot's figure
 do about equally well and differ, both are named.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
@@ -60,12 +60,14 @@ def factors(ours: Figures, scale: Scale) -> Floats:
     return {Scale.QUANTITY: ours.quantity, Scale.HOLDING: ours.holding, Scale.BASE: ours.base}[scale]
 
 
-def reading(column: Column, theirs: Floats, members: Floats, ours: Figures, *, sums: bool = False) -> Reading:
+def reading(
+    column: Column, theirs: Floats, members: Sequence[tuple[int, ...]], ours: Figures, *, sums: bool = False
+) -> Reading:
     """How to take a column.
 
     Args:
         theirs: (k,) the figures of lines that are single holdings.
-        members: (k, n) the positions of each, 1 or 0.
+        members: the positions of each, as indices.
         ours: riskbot's figures.
         sums: the lines are sums, which unit figures have none of.
     """
@@ -106,15 +108,12 @@ _MONEY: Final = frozenset({Measure.VEGA, Measure.THETA, Measure.RHO})
 """Greeks that are amounts of money, and so may be given in base currency."""
 
 
-def _expected(column: Column, scale: Scale, members: Floats, ours: Figures) -> Floats:
+def _expected(column: Column, scale: Scale, members: Sequence[tuple[int, ...]], ours: Figures) -> Floats:
     """(k,): riskbot's figure of each line at a scale; of a unit figure that of the first position."""
-    if not len(members):
-        return np.zeros(0)
     each = ours.unit[column.key] * factors(ours, scale)
     if scale is Scale.UNIT:
-        return np.asarray(each[members.argmax(axis=1)], dtype=np.float64)
-    unknown = ((members > 0.0) & np.isnan(each)).any(axis=1)
-    return np.asarray(np.where(unknown, np.nan, members @ np.nan_to_num(each)), dtype=np.float64)
+        return np.array([each[rows[0]] for rows in members], dtype=np.float64)
+    return np.array([each[list(rows)].sum() for rows in members], dtype=np.float64)
 
 
 def _comparable(theirs: Floats, expected: Floats) -> Bools:

@@ -197,4 +197,5 @@ def _table(frame: pd.DataFrame) -> str:
         if name in frame
     }
     formatters = {name: (lambda cell, width=width: f"{cell!s:<{width}}") for name, width in left.items()}
-    return frame.to_string(index=False, justify="right", formatters=formatters)
+    text = frame.to_string(index=False, justify="right", formatters=formatters)
+    return "\n".join(line.rstrip() for line in text.split("\n"))

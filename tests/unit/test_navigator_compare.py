@@ -1,8 +1,10 @@
 """An export against riskbot: its own figures agree in every layout, one wrong figure is found, and what has no counterpart is
 named."""
 
+import re
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -11,6 +13,7 @@ from hypothesis import strategies as st
 from engine.errors import RequestError
 from engine.model import Dividend, Kind, Settlement
 from engine.navigator import (
+    TOLERANCES,
     compare,
     comparison_json,
     comparison_text,
@@ -394,3 +397,10 @@ def test_dividends_are_not_a_cause_after_expiry():
     ]
     (difference,) = compared(written(table)[0], snapshot(BOOK.positions, market)).differences
     assert "dividend" not in difference.cause
+
+
+def test_the_page_has_the_tolerances_of_the_code():
+    page = (Path(__file__).parents[2] / "docs" / "compare.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| ([\w& ]+) \| ([\d.]+) % \| ([\d.]+) \|$", page, re.MULTILINE)
+    said = {Measure(name): (float(share) / 100.0, float(amount)) for name, share, amount in rows}
+    assert said == {measure: (pytest.approx(one.share), one.amount) for measure, one in TOLERANCES.items()}
