@@ -10,7 +10,7 @@ from bot.cards import WIDTH
 from bot.model_table import model_frame, model_json, model_table
 from bot.model_text import model_text
 from engine.analysis import analyse
-from engine.model import BrokerView, IvSource, Underlying
+from engine.model import BrokerView, Dividend, IvSource, Underlying
 from engine.risk import Cause, Figure, model_gaps
 from tests.unit.books import AS_OF, FAR, MARKET, SETTINGS, WEEKLY, holding, option, snapshot
 
@@ -185,6 +185,12 @@ def test_an_ex_date_before_expiry_is_a_dividend():
     cause, detail = cause_of(but(agreeing(HELD), id_, delta=0.05), id_)
     assert (cause, detail) == (Cause.DIVIDEND, "ex 10 Aug before expiry; the broker's forward looks higher")
     assert cause_of(but(agreeing(HELD), id_, delta=-0.05), id_)[1].endswith("lower")
+
+
+def test_a_dividend_that_went_ex_is_none():
+    market = MARKET | {"AAA": replace(MARKET["AAA"], dividends=(Dividend(AS_OF.date(), 0.5),))}
+    id_ = "AAA 2026-08-21 95 P"
+    assert cause_of(but(agreeing(HELD, market), id_, vega=0.2), id_)[0] is Cause.MODEL
 
 
 def test_a_long_expiry_without_a_dividend_is_a_rate():

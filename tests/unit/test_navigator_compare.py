@@ -156,12 +156,14 @@ def test_more_tolerance_is_more_agreement_and_none_is_none():
 
 
 def test_a_rounded_figure_is_compared_as_rounded():
-    assert by_hand("Financial Instrument,Price", "AAA,1E+2", factor=0.0).differences == ()
-    assert by_hand("Financial Instrument,Value", "AAA,-30K", factor=0.0).differences == ()
-    assert by_hand("Financial Instrument,Price", "AAA,100", "TQQQ,90.0", factor=0.0).differences == ()
-    (one,) = by_hand("Financial Instrument,Price", "AAA,101", "TQQQ,90.00", factor=0.0).differences
-    assert one.label == "AAA"  # 101 was 101.00: the column has cents
-    assert len(by_hand("Financial Instrument,Position", "AAA,-300.4").differences) == 1
+    of = snapshot([holding("AAA", 100.0, mark=100.3), holding("TQQQ", 10.0, mark=90.25)])
+    exact = {"of": of, "factor": 0.0}
+    assert by_hand("Financial Instrument,Price", "AAA,100", "TQQQ,90", **exact).differences == ()
+    assert by_hand("Financial Instrument,Value", "AAA,10K", "TQQQ,902.50", **exact).differences == ()
+    (one,) = by_hand("Financial Instrument,Price", "AAA,100", "TQQQ,90.25", **exact).differences
+    assert one.label == "AAA"  # 100 was 100.00: the column has cents
+    (one,) = by_hand("Financial Instrument,Position", "AAA,100.4", "TQQQ,10", of=of, factor=10.0).differences
+    assert one.figure == "position"
 
 
 def test_a_contract_that_settles_at_the_open_may_be_dated_by_its_last_trading_day():
@@ -169,6 +171,12 @@ def test_a_contract_that_settles_at_the_open_may_be_dated_by_its_last_trading_da
     held = replace(option("SPX", 6300, "P", iv=0.2), contract=am)
     found = by_hand("Financial Instrument,Position", "SPX Aug20'26 6300 PUT,1", of=snapshot([held]))
     assert (found.positions, found.agreeing) == (1, 1)
+
+
+def test_what_settles_at_the_close_is_dated_by_its_own_day():
+    found = by_hand("Financial Instrument,Position", "SPX Aug20'26 6300 PUT,2")
+    assert found.positions == 0
+    assert found.unmatched[0].why == "is not held in the snapshot"
 
 
 def test_a_month_that_two_positions_are_in_is_ambiguous():
@@ -336,6 +344,18 @@ def test_greeks_that_differ_at_one_price_may_be_a_dividend_or_a_rate():
     )
     assert "the broker's forward looks higher" in found["AAA 2026-08-21 95 P"]
     assert found["SPY 2027-01-15 660 C"].startswith("another rate or carry (171 days to expiry")
+
+
+def test_a_short_position_s_delta_tells_the_forward_as_a_long_one_s_does():
+    for more, forward in ((0.05, "higher"), (-0.05, "lower")):
+        table = table_of(BOOK, Layout())
+        short = "SPY Jan15'27 660 CALL"  # -5 of 100
+        table.rows = [
+            (n, r, i, c | {(Measure.DELTA, None): c[Measure.DELTA, None] - 500 * more} if n == short else c)
+            for n, r, i, c in table.rows
+        ]
+        (difference,) = compared(written(table)[0]).differences
+        assert f"the broker's forward looks {forward}" in difference.cause
 
 
 def test_a_sum_with_a_position_that_the_export_lacks_says_so():
