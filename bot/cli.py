@@ -15,6 +15,7 @@ import anyio
 
 from bot.config import Config, Secrets, load_config
 from bot.gate import Gate
+from bot.snapshot_input import snapshot_of_file
 from engine.errors import ConfigError, RequestError, RiskbotError
 
 log = logging.getLogger(__name__)
@@ -27,6 +28,7 @@ FAILED: Final = 1
 MOST_POSITIONS: Final = 5000
 LONGEST_CYCLE_S: Final = 3600.0
 LAST_PORT: Final = 65_535
+MOST_TOLERANT: Final = 1000.0
 DEFAULT_CONFIG: Final = Path("config.yaml")
 
 
@@ -64,19 +66,9 @@ def _analyse(parsed: argparse.Namespace) -> int:
     from engine.reports.document import report_json
     from engine.reports.tables import report_text
     from engine.scenarios import custom_set
-    from engine.snapshot_file import load_snapshot
 
     config = _config(parsed)
-    path: Path = parsed.snapshot
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
-        raise RequestError(f"{path}: can't be read: {reason}") from error
-    try:
-        snapshot = load_snapshot(text)
-    except RequestError as error:
-        raise RequestError(f"{path}: {error}") from error
+    snapshot = snapshot_of_file(parsed.snapshot)
     asked = {" ".join(text.split()): text for text in parsed.whatif}
     custom_set(asked)
     customs = {**config.custom_scenarios, **asked}
@@ -145,12 +137,29 @@ def _backtest(parsed: argparse.Namespace) -> int:
     from bot.backtest_text import backtest_text
     from bot.delivery import plain
     from bot.handlers.backtest import method_asked
-    from engine.store import Store
+    from bot.snapshot_input import open_stored
 
-    with Store.open(_config(parsed).database.url) as store:
+    nothing = "no Value at Risk is stored yet: the running bot keeps one after each close"
+    with open_stored(_config(parsed).database.url, nothing) as store:
         days = store.tail_days()
     method = method_asked(days, parsed.method, "riskbot backtest")
     print(plain(backtest_text(days, method, "base currency")))
+    return 0
+
+
+def _compare(parsed: argparse.Namespace) -> int:
+    from bot.compare import compare_files
+
+    print(
+        compare_files(
+            _config(parsed),
+            parsed.files,
+            model=parsed.model,
+            beta=parsed.beta,
+            factor=parsed.tolerance,
+            as_json=parsed.json,
+        )
+    )
     return 0
 
 
@@ -240,7 +249,36 @@ def _parser() -> argparse.ArgumentParser:
     backtest.add_argument(
         "method", nargs="?", default="", metavar="METHOD", help="such as plain (default: the one relied on)"
     )
+
+    compare = command(
+        "compare", _compare, "a Risk Navigator export, or the broker's model, against riskbot's figures"
+    )
+    compare.add_argument(
+        "files",
+        nargs="*",
+        type=Path,
+        metavar="EXPORT.csv [SNAPSHOT.json]",
+        help="without a snapshot: the last complete one that is stored",
+    )
+    compare.add_argument(
+        "--model", action="store_true", help="the snapshot against the broker's model; takes no export"
+    )
+    compare.add_argument("--beta", action="store_true", help="the export's P&L columns are beta-weighted")
+    compare.add_argument(
+        "--tolerance", type=_factor, default=1.0, metavar="TIMES", help="so many times the usual tolerances"
+    )
+    compare.add_argument("--json", action="store_true", help="as one JSON object")
     return parser
+
+
+def _factor(text: str) -> float:
+    try:
+        factor = float(text)
+    except ValueError:
+        factor = math.nan
+    if not 0.0 <= factor <= MOST_TOLERANT:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 0 to {MOST_TOLERANT:g}")
+    return factor
 
 
 def _count(text: str) -> int:

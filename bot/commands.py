@@ -66,7 +66,7 @@ COMMANDS: Final = (
     Command(
         "risk",
         "[symbol] [10d]",
-        "Value at Risk and who causes it; concentration; correlation: who moves with whom; backtest: was it right",
+        "Value at Risk and who causes it; concentration; correlation; backtest: was it right; model: the broker's",
         "/risk 10d",
         risk.risk,
     ),

@@ -6,13 +6,14 @@ from typing import Final
 from bot.handlers.backtest import backtest
 from bot.handlers.context import Context, symbol_of
 from bot.handlers.correlation import correlation
+from bot.handlers.model import model
 from bot.replies import Reply, button
 from bot.risk_text import concentration_text, risk_text, symbol_risk_text
 from engine.errors import RequestError
 
 LONGEST_HORIZON: Final = 250
 AGAIN: Final = "again"
-SHOWN: Final = ("concentration", "correlation", "backtest")
+SHOWN: Final = ("concentration", "correlation", "backtest", "model")
 """The views that have a button below the card."""
 
 
@@ -74,5 +75,6 @@ VIEWS: Final[dict[str, Callable[[Context, str], Awaitable[list[Reply]]]]] = {
     "correlation": correlation,
     "corr": correlation,
     "backtest": backtest,
+    "model": model,
 }
 """What else /risk shows, by the word that follows it; each is given what follows that."""

@@ -1,5 +1,6 @@
 """The whole program: real python-telegram-bot over HTTP, real client over TCP, a real database, pictures drawn for real."""
 
+import re
 import sqlite3
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -418,3 +419,15 @@ async def test_started_with_the_gateway_down_it_answers_from_the_last_whole_pict
         await until(lambda: any("24 positions" in text for text in captions()), 30)
         (caption,) = (text for text in captions() if "24 positions" in text)
         assert "link down since" in caption and "as of" in caption
+
+
+async def test_risk_model_sets_every_option_against_the_broker_s_model_ticks(tmp_path):
+    async with program(tmp_path) as it:
+        await it.ask("/positions")
+        (answer,) = await it.ask("/risk model")
+        options = re.search(r"Broker's model: (\d+) of (\d+) options agree", answer["text"])
+        assert options is not None and int(options[2]) > 10
+        assert int(options[1]) >= 0.8 * int(options[2])  # the simulated gateway's model is of the same kind
+        assert "oldest price" in answer["text"]
+        (refused,) = await it.ask("/risk model AAPL")
+        assert refused["text"].endswith("Try: /risk model")

@@ -185,3 +185,87 @@ def test_a_bad_number_for_the_demo_is_refused(tmp_path, option, value):
     done = riskbot("demo", option, value, "--say", "/status", cwd=tmp_path)
     assert done.returncode == 2
     assert value in done.stderr
+
+
+EXPORT = """Risk Navigator,,
+Financial Instrument,Position,Price,Und Price
+AAPL STK,200,268.40,268.40
+SPY Dec18'26 640 PUT,-3,5.33,671.20
+SPY Dec18'26 600 PUT,1,2.00,671.20
+"""
+
+
+def test_compare_sets_an_export_against_a_snapshot(tmp_path):
+    path = tmp_path / "export.csv"
+    path.write_text(EXPORT)
+    done = riskbot("compare", str(path), str(EXAMPLE))
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("2 of 2 positions agree\n")
+    assert """not in the snapshot: row 5: "SPY Dec18'26 600 PUT": is not held""" in done.stdout
+
+
+def test_compare_answers_with_differences_and_exit_code_0_and_as_json(tmp_path):
+    path = tmp_path / "export.csv"
+    path.write_text(EXPORT.replace("5.33", "7.00"), encoding="utf-16")
+    done = riskbot("compare", str(path), str(EXAMPLE), "--json")
+    assert done.returncode == 0
+    answer = json.loads(done.stdout)
+    assert (answer["positions"], answer["agreeing"]) == (2, 1)
+    assert answer["differences"][0]["ids"] == ["DU1:SPY 2026-12-18 640 P"]
+    assert (
+        json.loads(riskbot("compare", str(path), str(EXAMPLE), "--json", "--tolerance", "100").stdout)[
+            "differences"
+        ]
+        == []
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["compare"], "0 files given. Try: riskbot compare EXPORT.csv"),
+        (["compare", "a", "b", "c"], "3 files given"),
+        (["compare", "--model", "a", "b"], "2 files given"),
+        (["compare", "absent.csv"], "absent.csv: can't be read: No such file"),
+        (["compare", str(EXAMPLE), str(EXAMPLE)], "snapshot.json: no row of the export is a header"),
+        (["compare", "export.csv", "absent.json"], "absent.json: can't be read"),
+        (["compare", "export.csv"], "no complete snapshot is stored yet: name a file"),
+        (["compare", "--model"], "no complete snapshot is stored yet: name a file"),
+    ],
+)
+def test_compare_says_what_is_wrong_in_one_line(tmp_path, arguments, words):
+    (tmp_path / "export.csv").write_text(EXPORT)
+    done = riskbot(*arguments, cwd=tmp_path)
+    assert done.returncode == 2
+    assert words in done.stderr and len(done.stderr.strip().splitlines()) == 1
+    assert [one.name for one in tmp_path.iterdir()] == ["export.csv"]  # no database was made
+
+
+def test_compare_takes_the_last_stored_snapshot_where_none_is_named(tmp_path):
+    from engine.analysis import analyse
+    from engine.settings import EngineSettings
+    from engine.snapshot_file import load_snapshot
+    from engine.store import Store
+
+    (tmp_path / "export.csv").write_text(EXPORT)
+    (tmp_path / "config.yaml").write_text("database:\n  url: sqlite:///here.sqlite3\n")
+    snapshot = load_snapshot(EXAMPLE.read_text())
+    with Store.open(f"sqlite:///{tmp_path}/here.sqlite3") as store:
+        store.save_cycle(snapshot, analyse(snapshot, EngineSettings()), [], [])
+    done = riskbot("compare", "export.csv", cwd=tmp_path)
+    assert done.stdout.startswith("2 of 2 positions agree")
+    assert done.stderr == "snapshot: the last complete one stored, of 2026-11-20 20:00:00 UTC\n"
+
+
+def test_compare_sets_a_live_snapshot_against_the_broker_s_model(tmp_path):
+    out = tmp_path / "snapshot.json"
+    with gateway() as port:
+        (tmp_path / "config.yaml").write_text(
+            f"ibkr:\n  port: {port}\ndata:\n  treasury_url: ''\n  yahoo_dividends: false\n  yahoo_earnings: false\n"
+        )
+        assert riskbot("snapshot", str(out), cwd=tmp_path).returncode == 0
+    done = riskbot("compare", "--model", str(out), "--json", cwd=tmp_path)
+    answer = json.loads(done.stdout)
+    assert done.returncode == 0
+    assert answer["options"] > 10 and answer["without"] == []
+    assert answer["agreeing"] >= 0.8 * answer["options"]  # the simulated gateway's model is of the same kind

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from bot import cards
 from bot.correlation_text import correlation_caption, correlation_text, shown_correlation
 from bot.delivery import caption, plain, split
+from bot.model_text import model_text
 from bot.replies import button, page_number, parse_data, rows_of
 from bot.risk_text import concentration_text, risk_text, symbol_risk_text
 from engine.analysis import analyse
@@ -39,6 +40,7 @@ from engine.results import (
     TailRisk,
     TailShare,
 )
+from engine.risk import Cause, Figure, FigureGap, ModelGap, ModelGaps
 from engine.risk.correlation import correlation
 from engine.scenarios import TEMPLATES
 from engine.settings import IV_STEPS, SPOT_STEPS
@@ -157,6 +159,24 @@ def wild_correlations(random, positions):
     )
 
 
+def wild_gaps(report, seed=7):
+    """A comparison with the broker's model in which anything may differ by anything."""
+    random = Random(seed)
+    gaps, without = [], []
+    for one in report.positions:
+        figures = tuple(
+            FigureGap(
+                figure, random.uniform(-1e3, 1e3), random.choice([0.0, 1e300, -3.2e7, 0.5]), number(random)
+            )
+            for figure in Figure
+        )
+        if random.random() < 0.8:
+            gaps.append(ModelGap(one.id, figures, random.choice(list(Cause)), name(random)))
+        else:
+            without.append(Remark(one.id, "it says <nothing>"))
+    return ModelGaps(tuple(gaps), tuple(without), {figure: number(random) for figure in Figure})
+
+
 def every_card(report):
     """All that the chat can say of a report, each with its foot."""
     cards_ = [
@@ -170,6 +190,7 @@ def every_card(report):
     for symbol in (None, *cards.known_symbols(report)[:3]):
         shown = shown_correlation(report, symbol)
         cards_ += [correlation_text(report, shown), correlation_caption(report, shown)]
+    cards_.append(model_text(report, wild_gaps(report)))
     cards_.append(cards.matrix_text(report.matrix, "Risk matrix of <X>", report.base_currency))
     cards_ += [cards.positions_text(report, None, page) for page in range(cards.pages(len(report.positions)))]
     cards_ += [cards.scenario_text(report, one, 0) for one in report.scenarios[::5]]
