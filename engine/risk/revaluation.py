@@ -91,14 +91,14 @@ def _carried(start: Contracts, aged: Contracts, end: Contracts) -> Floats:
     on_spot = (start.model == Model.AMERICAN) | (start.model == Model.BLACK_SCHOLES)
     tau = np.maximum(aged.tau, 0.0)
     by_yield = -start.spot * (end.dividend_yield - start.dividend_yield) * tau
-    by_dividends = _present_value(aged) - _present_value(end)
+    by_dividends = _present_value(aged, aged.rate) - _present_value(end, aged.rate)
     return np.asarray(np.where(on_spot, by_yield + by_dividends, 0.0))
 
 
-def _present_value(contracts: Contracts) -> Floats:
+def _present_value(contracts: Contracts, rate: Floats) -> Floats:
     times, amounts = contracts.dividend_times, contracts.dividend_amounts
     ahead = (times > 0.0) & (times < contracts.tau[:, None])
-    grown = np.exp(-contracts.rate[:, None] * np.where(ahead, times, 0.0))
+    grown = np.exp(-rate[:, None] * np.where(ahead, times, 0.0))
     return np.asarray(np.where(ahead, amounts * grown, 0.0).sum(axis=1))
 
 
