@@ -9,13 +9,16 @@ import math
 import sys
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
-from typing import Final, TypeVar, TypeVarTuple
+from typing import TYPE_CHECKING, Final, TypeVar, TypeVarTuple
 
 import anyio
 
 from bot.config import Config, Secrets, load_config
 from bot.gate import Gate
 from engine.errors import ConfigError, RequestError, RiskbotError
+
+if TYPE_CHECKING:
+    from engine.model import Snapshot
 
 log = logging.getLogger(__name__)
 
@@ -64,19 +67,9 @@ def _analyse(parsed: argparse.Namespace) -> int:
     from engine.reports.document import report_json
     from engine.reports.tables import report_text
     from engine.scenarios import custom_set
-    from engine.snapshot_file import load_snapshot
 
     config = _config(parsed)
-    path: Path = parsed.snapshot
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
-        raise RequestError(f"{path}: can't be read: {reason}") from error
-    try:
-        snapshot = load_snapshot(text)
-    except RequestError as error:
-        raise RequestError(f"{path}: {error}") from error
+    snapshot = _read_snapshot(parsed.snapshot)
     asked = {" ".join(text.split()): text for text in parsed.whatif}
     custom_set(asked)
     customs = {**config.custom_scenarios, **asked}
@@ -86,6 +79,35 @@ def _analyse(parsed: argparse.Namespace) -> int:
             print(f"{result.name}: {result.note}", file=sys.stderr)
     print(report_json(report) if parsed.json else report_text(report))
     return 0
+
+
+def _explain(parsed: argparse.Namespace) -> int:
+    from engine.reports.explain_tables import explain_json, explain_text
+    from engine.risk import explain_pnl
+
+    config = _config(parsed)
+    found = explain_pnl(_read_snapshot(parsed.earlier), _read_snapshot(parsed.later), config.engine)
+    print(explain_json(found) if parsed.json else explain_text(found))
+    return 0
+
+
+def _read_snapshot(path: Path) -> "Snapshot":
+    """The Snapshot in a file.
+
+    Raises:
+        RequestError: If there is none; the text begins with the file.
+    """
+    from engine.snapshot_file import load_snapshot
+
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
+        raise RequestError(f"{path}: can't be read: {reason}") from error
+    try:
+        return load_snapshot(text)
+    except RequestError as error:
+        raise RequestError(f"{path}: {error}") from error
 
 
 def _config(parsed: argparse.Namespace) -> Config:
@@ -219,6 +241,11 @@ def _parser() -> argparse.ArgumentParser:
         metavar="TEXT",
         help='also this scenario, such as "spy -7%% puts +40%% 2d"; may be repeated',
     )
+
+    explain = command("explain", _explain, "why the value changed between two snapshot files")
+    explain.add_argument("earlier", type=Path, metavar="EARLIER.json")
+    explain.add_argument("later", type=Path, metavar="LATER.json")
+    explain.add_argument("--json", action="store_true", help="as one JSON object")
     return parser
 
 
