@@ -6,7 +6,7 @@ from difflib import get_close_matches
 from html import escape
 from typing import Final
 
-from bot.handlers import book, day, events, risk, what_if
+from bot.handlers import book, day, events, explain, risk, what_if
 from bot.handlers.context import Context
 from bot.replies import Reply
 from engine.errors import RequestError
@@ -69,6 +69,13 @@ COMMANDS: Final = (
         risk.risk,
     ),
     Command(
+        "explain",
+        "[symbol] [open] [3d]",
+        "the P&L since yesterday's close, today's open or a close some days ago, and why",
+        "/explain open",
+        explain.explain,
+    ),
+    Command(
         "events", "[symbol] [days]", "what is coming, and what it means", "/events AAPL 60", events.events
     ),
     Command("report", "", "the end-of-day message, now", "/report", day.report),
@@ -82,6 +89,7 @@ ACTIONS: Final[dict[str, Callable[[Context, list[str]], Awaitable[list[Reply]]]]
     "positions": book.positions_page,
     "greeks": book.greeks_again,
     "risk": risk.risk_again,
+    "explain": explain.explain_page,
     "events": events.events_again,
     "scenario": what_if.scenario_page,
     "scenarios": what_if.scenarios_again,
@@ -93,7 +101,15 @@ ACTIONS: Final[dict[str, Callable[[Context, list[str]], Awaitable[list[Reply]]]]
 }
 """What buttons stand for; the arguments come from their data."""
 
-ARGUMENTS: Final = {"positions": 3, "risk": 2, "scenario": 3, "matrix": 2, "events": 2, "whatif": 3}
+ARGUMENTS: Final = {
+    "positions": 3,
+    "risk": 2,
+    "explain": 3,
+    "scenario": 3,
+    "matrix": 2,
+    "events": 2,
+    "whatif": 3,
+}
 
 
 def lookup(name: str) -> Command:

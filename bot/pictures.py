@@ -8,7 +8,9 @@ import pandas as pd
 
 from bot.cards import iv_text, ranked, short_label
 from engine.errors import RenderError
-from engine.reports import Renderer, heat_map, scenario_bars, table_picture
+from engine.explained import Explained
+from engine.reports import Renderer, heat_map, scenario_bars, table_picture, waterfall
+from engine.reports.explain_tables import waterfall_frame
 from engine.reports.numbers import UNKNOWN, amount, compact, percent, shock
 from engine.reports.tables import matrix_frame
 from engine.results import Matrix, MatrixMark, PositionRisk, Quality, RiskReport, ScenarioResult
@@ -59,6 +61,9 @@ class Pictures:
             marks=matrix_marks(matrix),
             iv_axis="IV of a month at the money" if matrix.shaped else "implied volatility",
         )
+
+    async def explained(self, explained: Explained, *, title: str, note: str) -> bytes | None:
+        return await self._draw(waterfall, waterfall_frame(explained), title=title, note=note)
 
     async def _draw(self, function: Callable[..., bytes], frame: pd.DataFrame, **words: Any) -> bytes | None:
         try:

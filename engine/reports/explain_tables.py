@@ -13,6 +13,8 @@ from engine.explained import STEPS, TERMS, Explained, ExplainedPosition, Explana
 from engine.reports.numbers import amount, and_more, percent
 
 MOST_NAMED: Final = 6
+SMALLEST_SHOWN: Final = 0.5
+"""Of the base currency: what rounds to nothing has no bar."""
 
 SPOT, VOLATILITY = ("delta", "gamma"), ("vega", "vanna", "volga")
 CAUSES: Final = (
@@ -39,6 +41,27 @@ def cause_frame(explained: Explained) -> pd.DataFrame:
     }
     rows["total"] = (explained.actual, explained.actual)
     return pd.DataFrame.from_dict(rows, orient="index", columns=["greeks", "revalued"])
+
+
+STEP_NAMES: Final = {
+    "time": "time",
+    "dividends": "ex-dividends",
+    "spot": "spot",
+    "iv": "volatility",
+    "rest": "rates, forwards",
+    "currency": "currency",
+    "trades": "trades",
+    "fees": "fees",
+    "changed": "changed unseen",
+    "data": "marks off model",
+}
+
+
+def waterfall_frame(explained: Explained) -> pd.DataFrame:
+    """Index: the steps that moved anything, in order and in words; all of them where none did. Column pnl, base currency."""
+    steps = {STEP_NAMES[name]: value for name, value in asdict(explained.steps).items()}
+    moved = {name: value for name, value in steps.items() if not abs(value) < SMALLEST_SHOWN}
+    return pd.DataFrame({"pnl": moved or steps}, dtype=float)
 
 
 def explain_position_frame(explanation: Explanation) -> pd.DataFrame:

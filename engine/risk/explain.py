@@ -35,7 +35,7 @@ from engine.settings import EngineSettings
 
 LARGE: Final = 0.10
 """Of the actual P&L: a residual beyond it is flagged."""
-SMALL: Final = 0.02
+SMALL: Final = 0.01
 """Of the gross Greek P&L: a residual below it is not."""
 MOST_CAUSES: Final = 3
 BUCKETS: Final = ((7, "0-7 d"), (30, "8-30 d"), (90, "31-90 d"), (None, "over 90 d"))
@@ -230,7 +230,7 @@ def _vega_by_expiry(rows: Sequence[ExplainedPosition]) -> dict[str, float]:
 def _large_residual(
     rows: Sequence[ExplainedPosition], whole: Explained, gross: float
 ) -> LargeResidual | None:
-    """Over a tenth of what was earned, and over a fiftieth of the gross Greek P&L: then whose it is, and from what."""
+    """Over a tenth of what was earned, and over a hundredth of the gross Greek P&L: then whose it is, and from what."""
     residual = whole.terms.residual
     if abs(residual) <= max(LARGE * abs(whole.earned), SMALL * gross):
         return None
