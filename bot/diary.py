@@ -56,16 +56,18 @@ class Diary:
         found = None
         if instant is not None:
             found = await self._store.read(self._near, instant, since.at_open)
-        if found is not None and found.as_of <= now:
-            doubt = None
-            if instant is not None and abs(found.as_of - instant) > FAR_FROM_IT:
-                doubt = f"nothing is stored nearer to {name}"
-            return Start(found, name, doubt)
+        if found is not None and instant is not None and found.as_of <= now:
+            if abs(found.as_of - instant) <= FAR_FROM_IT:
+                return Start(found, name)
+            return Start(found, self._clock(found.as_of, now), f"nothing is stored nearer to {name}")
         first = await self._store.read(self._near, FIRST_OF_ALL, True)
         if first is None or first.as_of > now:
             return None
-        said = f"the first stored snapshot, {clock(first.as_of, now, self._zone)}"
+        said = f"the first stored snapshot, {self._clock(first.as_of, now)}"
         return Start(first, said, f"nothing is stored of {name}")
+
+    def _clock(self, at: datetime, now: datetime) -> str:
+        return clock(at, now, self._zone)
 
     async def trades(self, after: datetime) -> list[Trade]:
         """The stored fills from `after` on."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict
+from datetime import timedelta
 from html import escape
 from typing import Final
 
@@ -14,6 +15,8 @@ from engine.reports.numbers import UNKNOWN, amount, compact, percent
 MOST_ROWS: Final = 20
 MOST_NOTES: Final = 6
 LONGEST_NOTE: Final = 220
+ACCOUNT_LAGS: Final = timedelta(hours=1)
+"""The broker tells the account's own value minutes late: over less time its change says nothing."""
 
 
 def explain_head(explanation: Explanation, start: Start, symbol: str | None, basis: float | None) -> str:
@@ -27,7 +30,10 @@ def explain_head(explanation: Explanation, start: Start, symbol: str | None, bas
     ]
     if compact(total.steps.changed) not in {"0", UNKNOWN}:
         lines.append(f"{amount(total.earned, signed=True)} without what changed unseen")
-    if explanation.net_liquidation_change is not None:
+    if (
+        explanation.net_liquidation_change is not None
+        and explanation.later - explanation.earlier >= ACCOUNT_LAGS
+    ):
         lines.append(f"net liquidation {amount(explanation.net_liquidation_change, signed=True)}")
     if start.doubt is not None:
         lines.append(f"⚠ {escape(start.doubt)}")

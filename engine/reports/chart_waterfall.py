@@ -11,6 +11,7 @@ from engine.reports.theme import DARK, MARGIN, NOTE_SIZE, TITLE_SIZE, WIDTH, The
 Floats = NDArray[np.float64]
 
 MAX_PARTS = 30
+LARGEST = 1e15
 _THINNEST = 4.0
 """Pixels of a bar that is too small to see."""
 
@@ -20,7 +21,7 @@ def waterfall(
 ) -> bytes:
     """Draw the parts of an amount as a PNG, 1170 px wide: one row each in the order given, then their sum.
 
-    A part that is not finite is a hatched row with '?', and in no sum.
+    A part that is no amount (not finite, or beyond 10^15) is a hatched row with '?', and in no sum.
 
     Args:
         frame: index: names of the parts; column 'pnl': amounts in one currency.
@@ -41,7 +42,8 @@ def waterfall_sheet(
     if not 1 <= len(frame) <= MAX_PARTS:
         raise ValueError(f"one waterfall holds 1 to {MAX_PARTS} parts, not {len(frame)}")
     parts = frame["pnl"].to_numpy(dtype=np.float64)
-    ends = np.cumsum(np.nan_to_num(parts, nan=0.0, posinf=0.0, neginf=0.0))
+    parts = np.where(np.abs(parts) < LARGEST, parts, np.nan)
+    ends = np.cumsum(np.nan_to_num(parts, nan=0.0))
     amounts = np.append(parts, ends[-1] if np.isfinite(parts).any() else np.nan)
     names = [*(str(name) for name in frame.index), total]
 
