@@ -63,11 +63,12 @@ def explain_pnl(
         earlier, later = _on(earlier, symbol), _on(later, symbol)
         trades = [trade for trade in trades if trade.contract.underlying == symbol]
     trades = [trade for trade in trades if earlier.as_of < trade.at <= later.as_of]
-    splits = find_splits(earlier, later)
+    trades, conversions = _without_conversions(trades, earlier, later)
+    splits = find_splits(earlier, later, trades)
     unclear = {one.symbol for one in splits} & {trade.contract.underlying for trade in trades}
     both = period(restated(earlier, later, splits), later, trades, settings)
     came, notes = flows(both, unclear)
-    notes = tuple(f"{one.words}; the start is restated in new shares" for one in splits) + notes
+    notes = conversions + tuple(f"{one.words}; the start is restated in new shares" for one in splits) + notes
     return _explanation(both, came, _incomplete(earlier, later) + notes, of_all=symbol is None)
 
 
@@ -82,6 +83,21 @@ def _refuse(earlier: Snapshot, later: Snapshot) -> None:
             f"one snapshot is in {earlier.base_currency}, the other in {later.base_currency}; "
             "give two of one base currency"
         )
+
+
+def _without_conversions(
+    trades: list[Trade], earlier: Snapshot, later: Snapshot
+) -> tuple[list[Trade], tuple[str, ...]]:
+    """The fills without those of currencies that are no positions: one sort of cash for another, and a note of how many."""
+    held = {
+        one.contract.symbol
+        for book in (earlier, later)
+        for one in book.positions
+        if one.contract.kind is Kind.CASH
+    }
+    kept = [one for one in trades if one.contract.kind is not Kind.CASH or one.contract.symbol in held]
+    count = len(trades) - len(kept)
+    return kept, (f"conversions of cash that are no position are not in it: {count}",) if count else ()
 
 
 def _on(snapshot: Snapshot, symbol: str) -> Snapshot:
@@ -130,6 +146,7 @@ def _explanation(both: Period, came: list[Flow], notes: tuple[str, ...], *, of_a
     )
 
 
+@np.errstate(over="ignore", invalid="ignore")  # absurd inputs give absurd numbers, not warnings
 def _columns(both: Period, came: list[Flow]) -> tuple[Floats, Floats, Floats]:
     """actual (n,), terms (n, len(TERMS)) and steps (n, len(STEPS)), base currency."""
     price = np.array([flow.price for flow in came])

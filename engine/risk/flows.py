@@ -63,7 +63,7 @@ def flows(period: Period, unclear: Iterable[str] = ()) -> tuple[list[Flow], tupl
     for i, flow in enumerate(found):
         if flow.why_not is None:
             untold += _book(period, i, flow)
-    notes = [f"commissions of {untold} fills are not known"] if untold else []
+    notes = [f"fills whose commission is not known: {untold}"] if untold else []
     return found, tuple(notes)
 
 
@@ -132,30 +132,50 @@ def _settle(period: Period, i: int, flow: Flow, rest: float) -> None:
 
 
 def _deliver(period: Period, found: list[Flow]) -> None:
-    """Shares whose change the expired options of their account account for: all that ended in the money, else whichever sum
-    to it."""
+    """Shares that expired options of their account delivered: by fills at the strike, or else by what changed unseen, when all
+    that ended in the money sum to it, else whichever do."""
     for i, flow in enumerate(found):
         shares = period.positions[i]
-        if flow.changed == 0.0 or flow.why_not is not None or shares.contract.kind not in SHARES:
+        if flow.why_not is not None or shares.contract.kind not in SHARES:
             continue
         expired = [
             j
             for j, other in enumerate(found)
             if other.settled != 0.0 and other.why_not is None and _delivers(period.positions[j], shares)
         ][:MOST_DELIVERING]
-        chosen = _that_sum_to(flow.changed, expired, period, found)
+        by_fill = [j for j in expired if _filled_at_strike(period, i, j, found[j])]
+        for j in by_fill:
+            _take_settlement(period, flow, j, found[j])
+        chosen = _that_sum_to(flow.changed, [j for j in expired if j not in by_fill], period, found)
         for j in chosen:
-            strike = period.positions[j].contract.strike or 0.0
-            delivered = _shares_of(period, j, found[j])
-            paid_for = found[j].settled * float(period.unit[j]) * found[j].price
-            flow.trades += (delivered * (flow.price - strike) - paid_for) * flow.fx
-            flow.cash -= (delivered * strike + paid_for) * flow.fx
-            flow.changed -= delivered
-            flow.remarks.append(
-                f"{delivered:+g} by the expiry of {period.positions[j].contract.label}, at its strike"
-            )
-        if chosen:
-            flow.changed = 0.0
+            strike, delivered = _strike(period, j), _shares_of(period, j, found[j])
+            flow.trades += delivered * (flow.price - strike) * flow.fx
+            flow.cash -= delivered * strike * flow.fx
+            _take_settlement(period, flow, j, found[j])
+        flow.changed = 0.0 if chosen else flow.changed
+
+
+def _take_settlement(period: Period, flow: Flow, j: int, option: Flow) -> None:
+    """The shares came at the strike: what the option was settled at in cash is not paid as well."""
+    worth = option.settled * float(period.unit[j]) * option.price * flow.fx
+    flow.trades -= worth
+    flow.cash -= worth
+    delivered = _shares_of(period, j, option)
+    flow.remarks.append(
+        f"{delivered:+g} by the expiry of {period.positions[j].contract.label}, at its strike"
+    )
+
+
+def _filled_at_strike(period: Period, i: int, j: int, option: Flow) -> bool:
+    delivered, strike = _shares_of(period, j, option), _strike(period, j)
+    return option.price > 0.0 and any(
+        math.isclose(fill.quantity, delivered) and math.isclose(fill.price, strike)
+        for fill in period.trades[i]
+    )
+
+
+def _strike(period: Period, j: int) -> float:
+    return period.positions[j].contract.strike or 0.0
 
 
 def _delivers(option: Position, shares: Position) -> bool:
@@ -174,6 +194,8 @@ def _shares_of(period: Period, j: int, flow: Flow) -> float:
 
 
 def _that_sum_to(wanted: float, expired: list[int], period: Period, found: list[Flow]) -> tuple[int, ...]:
+    if wanted == 0.0:
+        return ()
     in_the_money = tuple(j for j in expired if found[j].price > 0.0)
     others = (some for size in range(1, len(expired) + 1) for some in combinations(expired, size))
     for some in (in_the_money, *others):

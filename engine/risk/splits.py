@@ -2,7 +2,7 @@
 
 A split multiplies quantities by one clean ratio and divides spot and strikes by it (exchange notices; strikes are rounded to
 cents). It is believed where the quantity of the stock, or strikes and quantities of options, changed by that ratio *and* spot
-fell by about as much: neither a crash nor a purchase has both.
+fell by about as much, where no known fill accounts for the quantity, and where no option on it kept its strike.
 """
 
 import math
@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Final
 
+from engine.explained import Trade
 from engine.model import Contract, Kind, Position, Snapshot, Underlying
 
 SHARES: Final = frozenset({Kind.STOCK, Kind.ETF})
@@ -18,7 +19,7 @@ LARGEST_PART: Final = 50
 """Of a ratio such as 3:2 or 1:20: no larger numbers are clean."""
 SMALLEST: Final = 1.2
 """A ratio nearer to one is a stock dividend or a trade."""
-MOVE_BESIDE: Final = 0.35
+MOVE_BESIDE: Final = 0.25
 """How far, as a log return, spot may move beside its split."""
 STRIKE_ROUNDING: Final = 0.0051
 
@@ -40,14 +41,17 @@ class Split:
         return f"{self.symbol} split {self.new}:{self.old}"
 
 
-def find_splits(earlier: Snapshot, later: Snapshot) -> tuple[Split, ...]:
-    """The splits that positions and spots of both agree on."""
-    found = []
+def find_splits(earlier: Snapshot, later: Snapshot, trades: Iterable[Trade] = ()) -> tuple[Split, ...]:
+    """The splits that positions and spots of both agree on, and fills do not account for."""
+    found, fills = [], list(trades)
     for symbol in dict.fromkeys(position.contract.underlying for position in earlier.positions):
         spot, after = _spot(earlier, symbol), _spot(later, symbol)
         if math.isnan(spot) or math.isnan(after) or abs(math.log(after / spot)) < math.log(SMALLEST) / 2:
             continue
-        for ratio in _ratios(_of(earlier, symbol), _of(later, symbol)):
+        before, now = _of(earlier, symbol), _of(later, symbol)
+        if {one.contract for one in before if one.contract.is_option} & {one.contract for one in now}:
+            continue
+        for ratio in _ratios([_with_fills(one, fills) for one in before], now):
             if abs(math.log(after * float(ratio) / spot)) <= MOVE_BESIDE:
                 found.append(Split(symbol, ratio.numerator, ratio.denominator))
                 break
@@ -70,6 +74,16 @@ def restated(earlier: Snapshot, later: Snapshot, splits: Iterable[Split]) -> Sna
         for symbol, one in earlier.underlyings.items()
     }
     return replace(earlier, positions=positions, underlyings=underlyings)
+
+
+def _with_fills(position: Position, fills: Iterable[Trade]) -> Position:
+    """The position after what was traded of it."""
+    traded = sum(
+        one.quantity
+        for one in fills
+        if one.contract.label == position.contract.label and one.account in {None, position.account}
+    )
+    return replace(position, quantity=position.quantity + traded)
 
 
 def _ratios(before: Sequence[Position], after: Sequence[Position]) -> list[Fraction]:

@@ -288,7 +288,7 @@ def test_a_position_that_came_by_a_fill_earns_from_its_price():
     fill = Trade(call.contract, AS_OF + timedelta(hours=1), 4.0, 2.2)
     found = explain(snapshot([]), end, [fill])
     assert found.total.actual == pytest.approx(4.0 * 100.0 * 0.3) == found.total.steps.trades
-    assert found.notes == ("commissions of 1 fills are not known",)
+    assert found.notes == ("fills whose commission is not known: 1",)
 
 
 def test_a_day_trade_that_is_in_neither_snapshot_is_a_trade():
@@ -362,6 +362,24 @@ def test_shares_that_an_expired_option_delivered_came_at_its_strike(later_spot):
     assert any("by the expiry of BBB 2026-07-31 50 C, at its strike" in one.reason for one in found.remarks)
 
 
+def test_shares_that_came_by_a_fill_at_the_strike_are_not_paid_for_twice():
+    at = datetime(2026, 7, 31, 19, 30, tzinfo=UTC)
+    put = option("BBB", 52, "P", -1.0, expiry=WEEKLY, iv=0.4, mark=2.1)
+    fill = Trade(holding("BBB").contract, at + timedelta(hours=1), 100.0, 52.0)
+    end = snapshot([holding("BBB", 100.0, mark=50.0)], as_of=at + DAY)
+    found = explain(snapshot([put], as_of=at), end, [fill])
+    assert found.total.actual == pytest.approx(100 * 50.0 - 100 * 52.0 + 100 * 2.1)
+    assert found.total.steps.changed == 0.0
+
+
+def test_a_conversion_of_cash_that_is_no_position_is_not_counted_and_said():
+    fill = Trade(Contract("EUR", Kind.CASH, "EUR"), AS_OF + timedelta(hours=1), 10_000.0, 1.1)
+    found = explain(snapshot([]), snapshot([], as_of=LATER), [fill])
+    assert found.total.actual == 0.0 and found.notes == (
+        "conversions of cash that are no position are not in it: 1",
+    )
+
+
 def test_a_fill_of_an_am_settled_option_has_its_last_trading_day():
     held = option("SPX", 6400, "C", 1.0, iv=0.15, settlement=Settlement.AM, mark=90.0)
     told = replace(held.contract, expiry=MONTHLY - DAY)
@@ -423,6 +441,17 @@ def test_a_crash_and_a_purchase_are_no_split():
     assert fell.total.steps.spot == pytest.approx(-4300.0) and fell.notes == ()
     bought = explain(snapshot([stock]), snapshot([replace(stock, quantity=700.0)], as_of=LATER))
     assert bought.total.steps.changed == 600 * 50.0
+
+
+def test_a_purchase_in_a_crash_is_no_split():
+    stock, put = holding("BBB", 100.0, mark=50.0), option("BBB", 40, "P", 1.0, iv=0.9, expiry=FAR)
+    crash = MARKET | {"BBB": replace(MARKET["BBB"], spot=27.0)}
+    twice = replace(stock, quantity=200.0, mark=27.0)
+    fill = Trade(stock.contract, AS_OF + timedelta(hours=1), 100.0, 30.0)
+    bought = explain(snapshot([stock]), snapshot([twice], crash, as_of=LATER), [fill])
+    assert bought.total.actual == pytest.approx(-100 * 23.0 - 100 * 3.0) and bought.left_out == ()
+    unseen = explain(snapshot([stock, put]), snapshot([twice, put], crash, as_of=LATER))
+    assert unseen.total.steps.changed == 100 * 27.0
 
 
 # Edges
