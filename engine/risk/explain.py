@@ -20,24 +20,19 @@ from engine.explained import (
     ExplainedPosition,
     Explanation,
     GreekTerms,
-    LargeResidual,
     Steps,
     Trade,
 )
 from engine.marks import MarkedBook, days_to_expiry
 from engine.model import Floats, Kind, Snapshot
-from engine.results import NamedPnl, Remark
+from engine.results import Remark
 from engine.risk.flows import Flow, flows
 from engine.risk.period import Period, period
+from engine.risk.residuals import large_residual, other_sources
 from engine.risk.revaluation import unit_steps, unit_terms
-from engine.risk.splits import SHARES, find_splits, restated
+from engine.risk.splits import find_splits, restated
 from engine.settings import EngineSettings
 
-LARGE: Final = 0.10
-"""Of the actual P&L: a residual beyond it is flagged."""
-SMALL: Final = 0.01
-"""Of the gross Greek P&L: a residual below it is not."""
-MOST_CAUSES: Final = 3
 BUCKETS: Final = ((7, "0-7 d"), (30, "8-30 d"), (90, "31-90 d"), (None, "over 90 d"))
 GROSS_OVER: Final = 10
 """The first so many of TERMS are those of the market: what gross is summed over."""
@@ -141,8 +136,8 @@ def _explanation(both: Period, came: list[Flow], notes: tuple[str, ...], *, of_a
             for one, flow in zip(both.positions, came, strict=True)
             if flow.why_not is not None
         ),
-        notes=notes,
-        large_residual=None if nothing else _large_residual(rows, whole, gross),
+        notes=notes + other_sources(both, counted),
+        large_residual=None if nothing else large_residual(rows, whole, gross),
     )
 
 
@@ -242,30 +237,6 @@ def _vega_by_expiry(rows: Sequence[ExplainedPosition]) -> dict[str, float]:
             name = next(name for last, name in BUCKETS if last is None or row.dte <= last)
             sums[name] = sums.get(name, 0.0) + row.explained.terms.vega
     return {name: sums[name] for _, name in BUCKETS if name in sums}
-
-
-def _large_residual(
-    rows: Sequence[ExplainedPosition], whole: Explained, gross: float
-) -> LargeResidual | None:
-    """Over a tenth of what was earned, and over a hundredth of the gross Greek P&L: then whose it is, and from what."""
-    residual = whole.terms.residual
-    if abs(residual) <= max(LARGE * abs(whole.earned), SMALL * gross):
-        return None
-    ranked = sorted(rows, key=lambda row: -abs(row.explained.terms.residual))[:MOST_CAUSES]
-    share = abs(residual / whole.earned) if whole.earned != 0.0 else math.inf
-    causes = tuple(NamedPnl(row.id, row.explained.terms.residual) for row in ranked)
-    return LargeResidual(residual, share, _reason(ranked[0], whole), causes)
-
-
-def _reason(first: ExplainedPosition, whole: Explained) -> str:
-    """The likely cause, from the position with the largest residual."""
-    if abs(whole.steps.data) > 0.5 * abs(whole.terms.residual):
-        return "marks moved away from the models: look at their quotes"
-    if first.dte is not None and first.dte <= BUCKETS[0][0]:
-        return "options near their expiry: Greeks of the start do not reach so far"
-    if first.kind in SHARES:
-        return "the price of a stock and its own spot moved apart"
-    return "moves too large for the Greeks of the start: the steps say more"
 
 
 def _known(number: float) -> float | None:

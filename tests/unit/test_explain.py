@@ -16,6 +16,7 @@ from engine.risk import explain_pnl
 from tests.unit.books import AS_OF, FAR, MARKET, MONTHLY, SETTINGS, WEEKLY, books, holding, option, snapshot
 
 DAY = timedelta(days=1)
+LATER = AS_OF + DAY
 EURO = Underlying("SAP", Kind.STOCK, 200.0)
 WIDER = MARKET | {"SAP": EURO}
 CURVE = ((0.08, 0.02), (0.5, 0.04), (2.0, 0.05))
@@ -253,6 +254,38 @@ def test_shares_sold_before_the_ex_date_get_nothing_and_short_ones_pay():
     assert explain(short, moved(short, days=3.0)).total.steps.dividends == -25.0
 
 
+def test_the_price_of_a_currency_is_an_exchange_rate():
+    euros = Position("EUR", Contract("EUR", Kind.CASH, "EUR"), 1000.0, mark=1.10)
+    total = explain(snapshot([euros]), snapshot([replace(euros, mark=1.12)], as_of=LATER)).total
+    assert total.steps.currency == total.terms.currency == pytest.approx(20.0) == total.actual
+    assert total.steps.spot == total.terms.delta == 0.0
+
+
+def test_a_future_earns_from_price_to_price_and_a_fill_from_its_own():
+    held = holding("ES", 2.0, multiplier=50.0, mark=6420.0, entry_price=6400.0)
+    fill = Trade(held.contract, AS_OF + timedelta(hours=1), -1.0, 6428.0)
+    end = snapshot([replace(held, quantity=1.0, mark=6430.0, entry_price=6400.0)], as_of=LATER)
+    total = explain(snapshot([held]), end, [fill]).total
+    assert total.actual == pytest.approx(50 * (2 * 10 - 2))
+    assert (total.steps.spot, total.steps.trades) == pytest.approx((1000.0, -100.0))
+
+
+@pytest.mark.parametrize(("strike", "right"), [(90, "C"), (100, "C"), (100, "P"), (115, "P")])
+def test_the_time_step_over_an_ex_date_has_time_alone(strike, right):
+    """Just before the ex-date an option is worth what it is just after at a spot lower by the dividend, or its exercise."""
+    at = datetime(2026, 8, 7, 20, 0, tzinfo=UTC)
+    held = [option("AAA", strike, right, iv=0.3, expiry=FAR)]
+    start = snapshot(held, as_of=at)
+    total = explain(start, moved(start, days=3.0)).total
+    lower = MARKET | {"AAA": replace(MARKET["AAA"], spot=99.5)}
+    after = mark_book(snapshot(held, lower, as_of=at + 3 * DAY), SETTINGS).base[0]
+    just_before = max(after, 100.0 - strike if right == "C" else 0.0)
+    assert total.steps.time == pytest.approx(
+        100.0 * (just_before - mark_book(start, SETTINGS).base[0]), abs=1.0
+    )
+    assert total.steps.time < 0.0 and total.actual == pytest.approx(total.steps.time + total.steps.dividends)
+
+
 def test_a_currency_moves_the_start_value_in_one_view_and_the_later_one_in_the_other():
     held = [Position("sap", Contract("SAP", Kind.STOCK, "SAP", "EUR"), 10.0, mark=200.0)]
     start = snapshot(held, WIDER, fx={"EUR": 1.1})
@@ -263,8 +296,6 @@ def test_a_currency_moves_the_start_value_in_one_view_and_the_later_one_in_the_o
 
 
 # What came and went
-
-LATER = AS_OF + DAY
 
 
 def test_a_closed_option_is_marked_at_the_later_market_and_the_fill_is_a_trade():
@@ -515,6 +546,16 @@ def test_a_mark_that_leaves_its_model_is_data_and_said():
     found = explain(snapshot([put]), snapshot([replace(put, mark=2.5)], as_of=AS_OF))
     assert found.total.steps.data == pytest.approx(500.0) == found.total.terms.residual
     assert found.large_residual.reason.startswith("marks moved away from the models")
+
+
+def test_a_volatility_from_another_source_is_said():
+    near = option("BBB", 51, "P", 1.0, iv=0.3)
+    start = snapshot([option("BBB", 50, "P", 10.0, bid=2.0, ask=2.1), near])
+    end = snapshot([option("BBB", 50, "P", 10.0), near], as_of=AS_OF + timedelta(minutes=5))
+    (note,) = explain(start, end).notes
+    assert note.startswith(
+        "the volatility of BBB 2026-08-21 50 P (first mark, then smile) is of another source"
+    )
 
 
 def test_the_start_s_curve_at_the_time_that_is_left_is_no_change_of_rates():
