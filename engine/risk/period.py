@@ -80,6 +80,7 @@ def period(earlier: Snapshot, later: Snapshot, trades: Iterable[Trade], settings
     sigma = before.contracts.sigma.tolist()
     last = [end.get(id_) or _ghost(held[id_], id_, s) for id_, s in zip(ids, sigma, strict=True)]
     after = mark_book(_holding(later, last, earlier.underlyings), settings)
+    # With marks and volatilities given nothing is solved anew: of the aged book its contracts alone are looked at.
     still = [
         replace(one, mark=_known(mark), iv=_known(s))
         for one, mark, s in zip(before.snapshot.positions, before.mark.tolist(), sigma, strict=True)

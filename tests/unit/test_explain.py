@@ -403,6 +403,33 @@ def test_shares_that_came_by_a_fill_at_the_strike_are_not_paid_for_twice():
     assert found.total.steps.changed == 0.0
 
 
+def test_shares_bought_at_another_price_are_no_delivery():
+    at = datetime(2026, 7, 31, 19, 30, tzinfo=UTC)
+    put = option("BBB", 52, "P", -1.0, expiry=WEEKLY, iv=0.4, mark=2.1)
+    fill = Trade(holding("BBB").contract, at + timedelta(hours=1), 100.0, 50.3)
+    end = snapshot([holding("BBB", 100.0, mark=50.0)], as_of=at + DAY)
+    found = explain(snapshot([put], as_of=at), end, [fill])
+    assert found.total.actual == pytest.approx(-100 * 0.3 - 100 * 2.0 + 100 * 2.1)
+
+
+def test_another_contract_under_the_same_id_is_another_position():
+    start = snapshot([option("BBB", 50, "P", 1.0, iv=0.4, mark=2.0, id="x")])
+    end = snapshot([option("BBB", 45, "P", 1.0, iv=0.4, mark=0.7, id="x")], as_of=LATER)
+    found = explain(start, end)
+    assert [row.id for row in found.positions] == ["x (earlier)", "x"]
+    assert len(found.remarks) == 2 and found.total.earned == pytest.approx(
+        found.positions[0].explained.actual - found.positions[0].explained.steps.changed
+    )
+
+
+def test_theta_ends_with_the_option():
+    at = datetime(2026, 7, 31, 8, 0, tzinfo=UTC)
+    call = option("BBB", 50, "C", 1.0, expiry=WEEKLY, iv=0.4)
+    start = snapshot([call], as_of=at)
+    total = explain(start, snapshot([], as_of=at + 5 * DAY)).total
+    assert total.terms.theta == pytest.approx(100.0 * mark_book(start, SETTINGS).greeks.theta[0] * 0.5)
+
+
 def test_a_conversion_of_cash_that_is_no_position_is_not_counted_and_said():
     fill = Trade(Contract("EUR", Kind.CASH, "EUR"), AS_OF + timedelta(hours=1), 10_000.0, 1.1)
     found = explain(snapshot([]), snapshot([], as_of=LATER), [fill])
@@ -568,6 +595,11 @@ def test_the_start_s_curve_at_the_time_that_is_left_is_no_change_of_rates():
 
 def test_an_ex_date_known_only_later_is_paid_too():
     stock = holding("BBB", 100.0, mark=50.0)
-    told = MARKET | {"BBB": replace(MARKET["BBB"], dividends=(Dividend(AS_OF.date() + DAY, 0.2),))}
+    paid = (
+        Dividend(AS_OF.date(), 0.9),
+        Dividend(AS_OF.date() + DAY, 0.2),
+        Dividend(AS_OF.date() + 2 * DAY, 0.8),
+    )
+    told = MARKET | {"BBB": replace(MARKET["BBB"], dividends=paid)}
     found = explain(snapshot([stock]), snapshot([stock], told, as_of=AS_OF + DAY))
     assert found.total.steps.dividends == pytest.approx(20.0)
