@@ -16,6 +16,7 @@ from bot.chat import Chat
 from bot.clock import SystemClock
 from bot.config import Config
 from bot.desk import Desk
+from bot.diary import Diary
 from bot.dividends import Dividends, ask_yahoo
 from bot.earnings import Reporter, YahooReporter
 from bot.earnings import ask_yahoo as ask_earnings
@@ -88,6 +89,7 @@ async def run_app(
             health,
             saved,
             TrackRecord(store),
+            Diary(store, config.schedule.exchange, ZoneInfo(config.schedule.time_zone)),
         )
         chat = Chat(token, config.telegram.base_url, gate, context)
         await parts.enter_async_context(chat.running())

@@ -8,11 +8,11 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from datetime import date, datetime
 from html import escape
-from typing import Final
+from typing import Final, Protocol
 from zoneinfo import ZoneInfo
 
 from engine.broker import LinkPhase, LinkState
-from engine.model import Kind
+from engine.model import Kind, Right
 from engine.reports.numbers import UNKNOWN, amount, and_more, compact, percent, shock
 from engine.reports.tables import greeks_frame, matrix_frame
 from engine.results import Matrix, PositionRisk, RiskReport, ScenarioResult
@@ -30,7 +30,22 @@ def pre(lines: Iterable[str]) -> str:
     return "<pre>" + escape("\n".join(lines)) + "</pre>"
 
 
-def short_label(position: PositionRisk, width: int = 17) -> str:
+class Labelled(Protocol):
+    """What a label is made of."""
+
+    @property
+    def label(self) -> str: ...
+    @property
+    def expiry(self) -> date | None: ...
+    @property
+    def dte(self) -> int | None: ...
+    @property
+    def strike(self) -> float | None: ...
+    @property
+    def right(self) -> Right | None: ...
+
+
+def short_label(position: Labelled, width: int = 17) -> str:
     """'SPY 21Aug 640P', 'AAPL': a position in at most `width` columns; a symbol that is too long is cut, never the strike."""
     if position.expiry is None:
         return cut(position.label, width)

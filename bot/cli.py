@@ -81,6 +81,16 @@ def _analyse(parsed: argparse.Namespace) -> int:
     return 0
 
 
+def _explain(parsed: argparse.Namespace) -> int:
+    from engine.reports.explain_tables import explain_json, explain_text
+    from engine.risk import explain_pnl
+
+    config = _config(parsed)
+    found = explain_pnl(snapshot_of_file(parsed.earlier), snapshot_of_file(parsed.later), config.engine)
+    print(explain_json(found) if parsed.json else explain_text(found))
+    return 0
+
+
 def _config(parsed: argparse.Namespace) -> Config:
     """The config file that was named, or ./config.yaml where there is one, or the defaults."""
     named: Path | None = parsed.config
@@ -268,6 +278,11 @@ def _parser() -> argparse.ArgumentParser:
         "--tolerance", type=_factor, default=1.0, metavar="TIMES", help="so many times the usual tolerances"
     )
     compare.add_argument("--json", action="store_true", help="as one JSON object")
+
+    explain = command("explain", _explain, "why the value changed between two snapshot files")
+    explain.add_argument("earlier", type=Path, metavar="EARLIER.json")
+    explain.add_argument("later", type=Path, metavar="LATER.json")
+    explain.add_argument("--json", action="store_true", help="as one JSON object")
     return parser
 
 

@@ -6,7 +6,7 @@ from difflib import get_close_matches
 from html import escape
 from typing import Final
 
-from bot.handlers import alerts, book, correlation, day, events, risk, what_if
+from bot.handlers import alerts, book, correlation, day, events, explain, risk, what_if
 from bot.handlers.context import Context
 from bot.replies import Reply
 from engine.errors import RequestError
@@ -71,6 +71,13 @@ COMMANDS: Final = (
         risk.risk,
     ),
     Command(
+        "explain",
+        "[symbol] [open] [3d]",
+        "the P&L since yesterday's close, today's open or a close some days ago, and why",
+        "/explain open",
+        explain.explain,
+    ),
+    Command(
         "events", "[symbol] [days]", "what is coming, and what it means", "/events AAPL 60", events.events
     ),
     Command("alerts", "", "what is firing, since when", "/alerts", alerts.alerts),
@@ -88,6 +95,7 @@ ACTIONS: Final[dict[str, Callable[[Context, list[str]], Awaitable[list[Reply]]]]
     "risk": risk.risk_again,
     "view": risk.view_again,
     "correlation": correlation.correlation_again,
+    "explain": explain.explain_page,
     "events": events.events_again,
     "scenario": what_if.scenario_page,
     "scenarios": what_if.scenarios_again,
@@ -107,6 +115,7 @@ ARGUMENTS: Final = {
     "view": 2,
     "risk": 2,
     "correlation": 2,
+    "explain": 3,
     "scenario": 3,
     "matrix": 2,
     "events": 2,

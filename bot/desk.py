@@ -1,6 +1,6 @@
 """The live picture, analysed: one Snapshot and one RiskReport shared by all who ask within the cache time (D14)."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from math import inf, isfinite
@@ -13,8 +13,10 @@ from engine.analysis import analyse, analyse_matrix, analyse_scenario, with_simu
 from engine.book import Book
 from engine.broker import Link, LinkPhase, LinkState
 from engine.clock import Clock
+from engine.explained import Explanation, Trade
 from engine.model import IvSource, RateCurve, Snapshot
 from engine.results import Matrix, PositionRisk, RiskReport, ScenarioResult
+from engine.risk import explain_pnl
 from engine.scenarios import Scenario
 from engine.settings import EngineSettings, MatrixSettings
 from engine.treasury import DOLLAR
@@ -127,6 +129,14 @@ class Desk:
     async def scenario(self, view: View, scenario: Scenario) -> ScenarioResult:
         """One scenario outside the standard set."""
         return await anyio.to_thread.run_sync(analyse_scenario, view.snapshot, self._settings, scenario)
+
+    async def explain(
+        self, view: View, earlier: Snapshot, trades: Sequence[Trade], symbol: str | None
+    ) -> Explanation:
+        """The P&L from an earlier Snapshot to the view's, of the book or of the positions on `symbol`."""
+        return await anyio.to_thread.run_sync(
+            explain_pnl, earlier, view.snapshot, self._settings, trades, symbol
+        )
 
     def _shared_for(self) -> float:
         """The cache time less what the next view will take: no answer shows the market of longer ago than the cache time."""

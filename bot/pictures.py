@@ -8,8 +8,10 @@ import pandas as pd
 
 from bot.cards import iv_text, ranked, short_label
 from engine.errors import RenderError
-from engine.reports import Renderer, correlation_map, heat_map, scenario_bars, table_picture
+from engine.explained import Explained
+from engine.reports import Renderer, correlation_map, heat_map, scenario_bars, table_picture, waterfall
 from engine.reports.correlations import correlation_frame
+from engine.reports.explain_tables import waterfall_frame
 from engine.reports.numbers import UNKNOWN, amount, compact, percent, shock
 from engine.reports.tables import matrix_frame
 from engine.results import Correlation, Matrix, MatrixMark, PositionRisk, Quality, RiskReport, ScenarioResult
@@ -66,6 +68,9 @@ class Pictures:
     ) -> bytes | None:
         frame = correlation_frame(found, labels)
         return await self._draw(correlation_map, frame, title=title, note=note)
+
+    async def explained(self, explained: Explained, *, title: str, note: str) -> bytes | None:
+        return await self._draw(waterfall, waterfall_frame(explained), title=title, note=note)
 
     async def _draw(self, function: Callable[..., bytes], frame: pd.DataFrame, **words: Any) -> bytes | None:
         try:

@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 from bot.cards import foot, known_symbols
 from bot.delivery import plain
 from bot.desk import Desk, View
+from bot.diary import Diary
 from bot.health import Health
 from bot.pictures import Pictures
 from bot.saved import SavedScenarios
@@ -28,6 +29,7 @@ class Context:
     health: Health
     saved: SavedScenarios
     track: TrackRecord
+    diary: Diary
 
     def now(self) -> datetime:
         return self.clock.now()

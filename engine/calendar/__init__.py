@@ -28,10 +28,12 @@ from engine.calendar.expirations import (
 )
 from engine.calendar.files import BadLine, Table, read_events, read_fed_meetings
 from engine.calendar.sessions import Session, Sessions
+from engine.calendar.since import MOST_BACK, close_back, last_open
 
 __all__ = [
     "CLOSE",
     "INDEX_OPTIONS",
+    "MOST_BACK",
     "NEW_YORK",
     "OPEN",
     "SOON_SESSIONS",
@@ -44,12 +46,14 @@ __all__ = [
     "Sessions",
     "Table",
     "TradingDay",
+    "close_back",
     "coming",
     "day_of",
     "detect",
     "earnings_unknown",
     "expiration_events",
     "expirations",
+    "last_open",
     "last_trading_day",
     "monthly",
     "new_york",

@@ -1,6 +1,6 @@
 """When a contract stops, and how long that is."""
 
-from datetime import datetime, time
+from datetime import date, datetime, time
 from typing import Final
 from zoneinfo import ZoneInfo
 
@@ -19,6 +19,11 @@ def expiry_instant(contract: Contract) -> datetime | None:
     return datetime.combine(
         contract.expiry, OPEN if contract.settlement is Settlement.AM else CLOSE, NEW_YORK
     )
+
+
+def ex_instant(day: date) -> datetime:
+    """When shares begin to trade without the dividend of that ex-date: 09:30 New York."""
+    return datetime.combine(day, OPEN, NEW_YORK)
 
 
 def days_to_expiry(contract: Contract, as_of: datetime) -> int | None:

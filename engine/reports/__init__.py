@@ -1,6 +1,6 @@
 """Reports: tables, pictures, exports. DataFrames first; everything else is a view of them."""
 
-from engine.reports.charts import correlation_map, heat_map, scenario_bars, table_picture
+from engine.reports.charts import correlation_map, heat_map, scenario_bars, table_picture, waterfall
 from engine.reports.renderer import Renderer
 
-__all__ = ["Renderer", "correlation_map", "heat_map", "scenario_bars", "table_picture"]
+__all__ = ["Renderer", "correlation_map", "heat_map", "scenario_bars", "table_picture", "waterfall"]

@@ -23,16 +23,16 @@ Floats = NDArray[np.float64]
 
 MAX_BARS = 60
 
-_ROW = 62
-_BAR = 38
+ROW = 62
+BAR = 38
 _GAP = 26
-_BLOCK_GAP = 22
+BLOCK_GAP = 22
 _NAME_SHARE = 0.44
 _SQUASHED_BY_LIMIT = 2.5
 
 
 @dataclass(frozen=True, slots=True)
-class _Scale:
+class Scale:
     """From an amount to a horizontal place: `low` to `high` fill `left` to `right`."""
 
     low: float
@@ -78,16 +78,16 @@ def scenario_bars_sheet(
     title_lines = wrap(title, columns_width, TITLE_SIZE, bold=True)
     note_lines = wrap(note, columns_width, NOTE_SIZE)
     legend = legend_rows(_entries(pnl, limit), columns_width)
-    top = MARGIN + paragraph_height(title_lines, TITLE_SIZE) + _BLOCK_GAP
-    bottom = top + len(names) * _ROW + _BLOCK_GAP
+    top = MARGIN + paragraph_height(title_lines, TITLE_SIZE) + BLOCK_GAP
+    bottom = top + len(names) * ROW + BLOCK_GAP
     height = bottom + legend_height(legend) + paragraph_height(note_lines, NOTE_SIZE) + MARGIN
 
     sheet = Sheet(WIDTH, round(height), theme)
     sheet.heading(title_lines, MARGIN)
-    left = _draw_labels(sheet, names, pnl, top)
+    left = draw_labels(sheet, names, pnl, top)
     scale = _scale(pnl, limit, left, WIDTH - MARGIN)
     _draw_bars(sheet, pnl, scale, top)
-    _draw_lines(sheet, scale, limit, top, top + len(names) * _ROW)
+    _draw_lines(sheet, scale, limit, top, top + len(names) * ROW)
     sheet.footnote(note_lines, draw_legend(sheet, legend, bottom))
     return sheet
 
@@ -104,7 +104,7 @@ def _entries(pnl: Floats, limit: float | None) -> list[Entry]:
     return entries
 
 
-def _draw_labels(sheet: Sheet, names: list[str], pnl: Floats, top: float) -> float:
+def draw_labels(sheet: Sheet, names: list[str], pnl: Floats, top: float) -> float:
     """Names at the left, amounts right-aligned beside them; returns where the bars may begin."""
     amounts = [compact(value) for value in pnl]
     room = _NAME_SHARE * WIDTH
@@ -116,9 +116,9 @@ def _draw_labels(sheet: Sheet, names: list[str], pnl: Floats, top: float) -> flo
         + max(text_width(label, TEXT_SIZE, bold=True) for label in amounts)
     )
     for row, (name, label, value) in enumerate(zip(shown, amounts, pnl, strict=True)):
-        middle = top + (row + 0.5) * _ROW
+        middle = top + (row + 0.5) * ROW
         if row % 2 == 1:
-            sheet.box(0, top + row * _ROW, WIDTH, _ROW, fill=sheet.theme.zebra)
+            sheet.box(0, top + row * ROW, WIDTH, ROW, fill=sheet.theme.zebra)
         sheet.text(MARGIN, middle, name, size=TEXT_SIZE)
         colour = _ink(sheet.theme, value)
         sheet.text(amount_end, middle, label, size=TEXT_SIZE, colour=colour, bold=True, align="right")
@@ -131,7 +131,7 @@ def _ink(theme: Theme, value: float) -> str:
     return theme.loss_text if value < 0 else theme.gain_text if value > 0 else theme.text
 
 
-def _scale(pnl: Floats, limit: float | None, left: float, right: float) -> _Scale:
+def _scale(pnl: Floats, limit: float | None, left: float, right: float) -> Scale:
     known = pnl[np.isfinite(pnl)]
     low, high = float(np.min(known, initial=0.0)), float(np.max(known, initial=0.0))
     if limit is not None and _shows_limit(pnl, limit):
@@ -139,7 +139,7 @@ def _scale(pnl: Floats, limit: float | None, left: float, right: float) -> _Scal
     if low == high:
         low, high = -1.0, 1.0
     slack = 0.02 * (high - low)
-    return _Scale(low - slack, high + slack, left, right)
+    return Scale(low - slack, high + slack, left, right)
 
 
 def _shows_limit(pnl: Floats, limit: float) -> bool:
@@ -149,19 +149,19 @@ def _shows_limit(pnl: Floats, limit: float) -> bool:
     return largest == 0.0 or limit <= _SQUASHED_BY_LIMIT * largest
 
 
-def _draw_bars(sheet: Sheet, pnl: Floats, scale: _Scale, top: float) -> None:
+def _draw_bars(sheet: Sheet, pnl: Floats, scale: Scale, top: float) -> None:
     zero = scale.place(0.0)
     for row, value in enumerate(pnl):
-        y = top + row * _ROW + (_ROW - _BAR) / 2
+        y = top + row * ROW + (ROW - BAR) / 2
         if not np.isfinite(value):
-            sheet.box(scale.left, y, scale.right - scale.left, _BAR, fill=sheet.theme.ground, hatched=True)
+            sheet.box(scale.left, y, scale.right - scale.left, BAR, fill=sheet.theme.ground, hatched=True)
             continue
         end = scale.place(float(value))
         fill = sheet.theme.loss if value < 0 else sheet.theme.gain
-        sheet.box(min(zero, end), y, abs(end - zero), _BAR, fill=fill)
+        sheet.box(min(zero, end), y, abs(end - zero), BAR, fill=fill)
 
 
-def _draw_lines(sheet: Sheet, scale: _Scale, limit: float | None, top: float, bottom: float) -> None:
+def _draw_lines(sheet: Sheet, scale: Scale, limit: float | None, top: float, bottom: float) -> None:
     zero = scale.place(0.0)
     sheet.lines([((zero, top), (zero, bottom))], colour=sheet.theme.muted, line_width=3)
     if limit is not None and scale.low <= -limit:

@@ -1,5 +1,6 @@
-"""Risk: Greeks and their sums, scenario results, percentages, Value at Risk."""
+"""Risk: Greeks and their sums, scenario results, percentages, Value at Risk, explained P&L."""
 
+from engine.risk.explain import explain_pnl
 from engine.risk.exposures import exposure_sum, position_exposures
 from engine.risk.hindsight import settled, tail_day
 from engine.risk.iv_rank import IvRank, iv_rank
@@ -24,6 +25,7 @@ __all__ = [
     "by_sector",
     "by_underlying",
     "concentration",
+    "explain_pnl",
     "exposure_sum",
     "iv_rank",
     "methods_of",

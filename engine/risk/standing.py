@@ -8,24 +8,17 @@ import numpy as np
 from engine.marks import MarkedBook
 from engine.model import Account, Floats
 from engine.results import Concentration, Exposure, Standing, TailRisk
+from engine.risk.buckets import BUCKETS, NO_EXPIRY, expiry_bucket
 from engine.risk.exposures import exposure_sum
 from engine.risk.metrics import Basis, total
 from engine.scenarios.movers import movers
 from engine.settings import ScenarioSettings
 
-BUCKETS: Final = ((7, "0-7 d"), (30, "8-30 d"), (90, "31-90 d"), (365, "91-365 d"), (math.inf, ">1 y"))
-"""By whole calendar days to expiry, the last day that each takes."""
-NO_EXPIRY: Final = "shares"
 NO_SECTOR: Final = "unknown"
 DEVIATIONS, DAYS_A_YEAR = 2.0, 252.0
 DOLLAR_DELTA, DOLLAR_GAMMA, VEGA = (
     Exposure.__slots__.index(name) for name in ("dollar_delta", "dollar_gamma", "vega")
 )
-
-
-def expiry_bucket(dte: int | None) -> str:
-    """Which of BUCKETS; what has expired is with the nearest."""
-    return NO_EXPIRY if dte is None else next(name for last, name in BUCKETS if dte <= last)
 
 
 def by_underlying(book: MarkedBook, table: Floats) -> dict[str, Exposure]:

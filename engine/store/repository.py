@@ -128,6 +128,15 @@ class Store:
             row = session.exec(newest).first()
         return None if row is None else rows.stored_snapshot(row)
 
+    def complete_snapshot(self, at: datetime, *, after: bool = False) -> Snapshot | None:
+        """The last snapshot at or before `at` in which everything had arrived; with `after`, the first at or after it."""
+        order = col(SnapshotRow.as_of).asc() if after else col(SnapshotRow.as_of).desc()
+        found = select(SnapshotRow).where(col(SnapshotRow.complete)).order_by(order).limit(1)
+        found = found.where(SnapshotRow.as_of >= at if after else SnapshotRow.as_of <= at)
+        with self._read() as session:
+            row = session.exec(found).first()
+        return None if row is None else rows.stored_snapshot(row)
+
     def snapshot_at(self, at: datetime) -> Snapshot | None:
         """The last snapshot at or before `at`, complete or not."""
         last = (

@@ -269,3 +269,26 @@ def test_compare_sets_a_live_snapshot_against_the_broker_s_model(tmp_path):
     assert done.returncode == 0
     assert answer["options"] > 10 and answer["without"] == []
     assert answer["agreeing"] >= 0.8 * answer["options"]  # the simulated gateway's model is of the same kind
+
+
+def test_explain_of_two_snapshots_prints_both_views_and_one_json_object(tmp_path):
+    later = json.loads(EXAMPLE.read_text())
+    later["as_of"] = "2026-11-23T20:00:00Z"
+    later["underlyings"]["AAPL"]["spot"] *= 1.02
+    (tmp_path / "later.json").write_text(json.dumps(later))
+    done = riskbot("explain", str(EXAMPLE), str(tmp_path / "later.json"))
+    assert done.returncode == 0, done.stderr
+    for part in ("By cause (USD)", "revalued", "time", "By position"):
+        assert part in done.stdout
+    document = json.loads(riskbot("explain", str(EXAMPLE), str(tmp_path / "later.json"), "--json").stdout)
+    assert sum(document["steps"].values()) == pytest.approx(document["actual"], abs=1e-6)
+    assert len(document["positions"]) == 15
+
+
+def test_explain_the_wrong_way_round_is_one_line_and_exit_code_2(tmp_path):
+    later = json.loads(EXAMPLE.read_text()) | {"as_of": "2026-11-23T20:00:00Z"}
+    (tmp_path / "later.json").write_text(json.dumps(later))
+    done = riskbot("explain", str(tmp_path / "later.json"), str(EXAMPLE))
+    assert done.returncode == 2 and "give the earlier one first" in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+    assert riskbot("explain", str(EXAMPLE), "nowhere.json").returncode == 2

@@ -11,6 +11,7 @@ from pydantic import SecretStr
 from bot.check import check
 from bot.config import Config, Secrets, TelegramSettings
 from bot.desk import Desk
+from bot.diary import Diary
 from bot.handlers.context import Context
 from bot.handlers.day import status
 from bot.health import Health
@@ -245,15 +246,9 @@ async def status_card(curve, **data):
     link = Link(book, clock, IbkrSettings(), settings.data, ScenarioSettings())
     desk = Desk(book, link, clock, settings)
     saved = SavedScenarios(desk, None, clock)
-    context = Context(
-        desk,
-        Pictures(Renderer()),
-        clock,
-        ZoneInfo("America/New_York"),
-        Health(NOW),
-        saved,
-        TrackRecord(None),
-    )
+    zone = ZoneInfo("America/New_York")
+    record, diary = TrackRecord(None), Diary(None, "NYSE", zone)
+    context = Context(desk, Pictures(Renderer()), clock, zone, Health(NOW), saved, record, diary)
     (reply,) = await status(context, "")
     lines = reply.html.split("<pre>")[1].split("</pre>")[0].splitlines()
     assert all(len(line) <= 30 for line in lines)

@@ -137,6 +137,23 @@ def test_the_snapshot_at_a_time_is_the_last_at_or_before_it(store):
     assert store.snapshot_at(START - timedelta(seconds=1)) is None
 
 
+def test_the_complete_snapshot_before_and_after_a_time(store):
+    for minutes, complete in ((0, True), (5, False), (10, True)):
+        store.save_cycle(
+            dataclasses.replace(a_snapshot(), as_of=START + timedelta(minutes=minutes), complete=complete),
+            a_report(),
+            [],
+            [],
+        )
+
+    def found(minutes, **which):
+        one = store.complete_snapshot(START + timedelta(minutes=minutes), **which)
+        return None if one is None else (one.as_of - START) / timedelta(minutes=1)
+
+    assert [found(m) for m in (-1, 0, 7, 10, 99)] == [None, 0, 0, 10, 10]
+    assert [found(m, after=True) for m in (-1, 0, 3, 10, 11)] == [0, 0, 10, 10, None]
+
+
 def test_a_snapshot_that_was_damaged_on_disk_is_named(store, query, tmp_path):
     id_ = store.save_cycle(a_snapshot(), a_report(), [], [])
     with sqlite3.connect(tmp_path / "riskbot.sqlite3") as vandal:

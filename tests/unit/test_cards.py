@@ -17,12 +17,30 @@ from hypothesis import strategies as st
 from bot import cards
 from bot.correlation_text import correlation_caption, correlation_text, shown_correlation
 from bot.delivery import caption, plain, split
+from bot.diary import Start
+from bot.explain_text import (
+    causes_text,
+    explain_head,
+    notes_text,
+    positions_explained_text,
+    underlyings_explained_text,
+)
 from bot.model_text import model_text
 from bot.replies import button, page_number, parse_data, rows_of
 from bot.risk_text import concentration_text, risk_text, symbol_risk_text
 from engine.analysis import analyse
 from engine.broker import LinkPhase, LinkState
 from engine.errors import RequestError
+from engine.explained import (
+    STEPS,
+    TERMS,
+    Explained,
+    ExplainedPosition,
+    Explanation,
+    GreekTerms,
+    LargeResidual,
+    Steps,
+)
 from engine.model import Event, EventKind, IvSource, Kind, MarkSource, Right, Underlying
 from engine.reports.tables import GREEKS_BY
 from engine.results import (
@@ -177,6 +195,38 @@ def wild_gaps(report, seed=7):
     return ModelGaps(tuple(gaps), tuple(without), {figure: number(random) for figure in Figure})
 
 
+def wild_explanation(seed, size):
+    random = Random(seed)
+
+    def explained():
+        parts = [[number(random) for _ in names] for names in (TERMS, STEPS)]
+        return Explained(number(random), GreekTerms(*parts[0]), Steps(*parts[1]))
+
+    rows = tuple(
+        ExplainedPosition(
+            p.id, p.label, p.underlying, p.kind, p.expiry, p.strike, p.right, p.dte, p.quantity,
+            random.choice([0.0, p.quantity]), None, None, None, None, 0.0, number(random), explained(),
+        )
+        for p in (position(random, i) for i in range(size))
+    )  # fmt: skip
+    remarks = tuple(Remark(row.id, "expired: settled at <2>") for row in rows[:20])
+    causes = tuple(NamedPnl(row.id, number(random)) for row in rows[:3])
+    large = LargeResidual(number(random), abs(number(random)), "marks <moved>", causes) if rows else None
+    return Explanation(
+        AS_OF, AS_OF + timedelta(hours=5), "USD", rows, explained(), {row.underlying: explained() for row in rows},
+        {"0-7 d": number(random), "over 90 d": number(random)}, number(random), number(random), remarks, remarks,
+        ("the <earlier> snapshot is not whole",), large,
+    )  # fmt: skip
+
+
+def every_explanation(seed, size):
+    found = wild_explanation(seed, size)
+    start = Start(None, "the close of Tue 24 <Nov>", "nothing is stored of <it>")
+    words = [causes_text(found), positions_explained_text(found), underlyings_explained_text(found)]
+    head, notes = explain_head(found, start, "<SPY>", 1e5), notes_text(found)
+    return ["\n".join([head, one, *notes]) for one in words]
+
+
 def every_card(report):
     """All that the chat can say of a report, each with its foot."""
     cards_ = [
@@ -231,7 +281,7 @@ def blocks(html):
 @settings(max_examples=20, deadline=None)
 @given(SEEDS, SIZES)
 def test_no_line_of_a_table_is_wider_than_thirty_columns(seed, size):
-    for card in every_card(wild_report(seed, size)):
+    for card in every_card(wild_report(seed, size)) + every_explanation(seed, size):
         for block in blocks(card):
             assert [line for line in block.split("\n") if len(line) > cards.WIDTH] == []
 
@@ -239,7 +289,7 @@ def test_no_line_of_a_table_is_wider_than_thirty_columns(seed, size):
 @settings(max_examples=20, deadline=None)
 @given(SEEDS, SIZES)
 def test_every_message_fits_and_has_its_tags_closed(seed, size):
-    for card in every_card(wild_report(seed, size)):
+    for card in every_card(wild_report(seed, size)) + every_explanation(seed, size):
         for part in split(card):
             assert 0 < units(part) <= 4096
             assert_well_formed(part)
@@ -248,7 +298,7 @@ def test_every_message_fits_and_has_its_tags_closed(seed, size):
 @settings(max_examples=20, deadline=None)
 @given(SEEDS, SIZES)
 def test_every_caption_fits_and_has_its_tags_closed(seed, size):
-    for card in every_card(wild_report(seed, size)):
+    for card in every_card(wild_report(seed, size)) + every_explanation(seed, size):
         text = caption(card)
         assert 0 < units(text) <= 1024
 
@@ -256,7 +306,7 @@ def test_every_caption_fits_and_has_its_tags_closed(seed, size):
 @settings(max_examples=10, deadline=None)
 @given(SEEDS, SIZES)
 def test_no_card_shows_nan_or_a_negative_zero(seed, size):
-    for card in every_card(wild_report(seed, size)):
+    for card in every_card(wild_report(seed, size)) + every_explanation(seed, size):
         assert not re.search(r"\bnan\b|\binf\b|-0(?:\.0+)?(?![.\d])|1\.8e\+308", " ".join(blocks(card)))
 
 

@@ -7,7 +7,8 @@ import pytest
 
 from engine.analysis import analyse
 from engine.model import Account, Kind
-from engine.risk.standing import BUCKETS, NO_EXPIRY, NO_SECTOR, expiry_bucket
+from engine.risk.buckets import BUCKETS, NO_EXPIRY, expiry_bucket
+from engine.risk.standing import NO_SECTOR
 from tests.unit.books import FAR, MARKET, SETTINGS, holding, option, snapshot
 from tests.unit.histories import market
 
