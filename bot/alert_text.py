@@ -7,12 +7,14 @@ from html import escape
 from typing import Final
 from zoneinfo import ZoneInfo
 
+from bot.alarms import moment
 from bot.cards import age, clock, pre, short_label
 from bot.replies import Keyboard, Reply, button
-from engine.alerts import BOOK, AlertStatus, Change, Finding, Judgement, Rule, Transition
+from engine.alerts import BOOK, QUIETLY_UNKNOWN, AlertStatus, Change, Finding, Judgement, Rule, Transition
 from engine.model import AlertState, Severity
 from engine.reports.numbers import UNKNOWN, amount, compact, percent
 from engine.results import RiskReport
+from engine.store import AlertEvent
 
 MOST_LISTED: Final = 6
 MOST_ALERTS: Final = 30
@@ -39,24 +41,27 @@ NAMES: Final = {
     Rule.SHORT_GAMMA: "gamma, 2 sd",
     Rule.VEGA: "vega",
     Rule.CONCENTRATION: "largest name",
+    Rule.ASSIGNMENT: "assignment",
+    Rule.PIN: "pin",
+    Rule.EXPIRING: "expiry",
+    Rule.EARNINGS_INSIDE: "earnings",
+    Rule.IV_RANK: "IV rank",
 }
-"""The same where there is little room."""
+"""The same where there is little room, and as people call it in a command."""
+RULE_WORDS: Final = {name.casefold(): rule for rule, name in NAMES.items()}
 ORDER: Final = {rule.value: i for i, rule in enumerate(Rule)}
-
-QUIETLY_UNKNOWN: Final = frozenset({Rule.IV_RANK})
-"""What is unknown for months at a time, and worth no message when it is."""
 
 
 def alert_replies(
     transitions: Sequence[Transition], report: RiskReport, now: datetime
 ) -> list[tuple[Severity | None, Reply]]:
     """The messages that the transitions of one look call for, each with its severity; None is for what is not an alarm."""
-    broken = [t.finding for t in transitions if t.change in {Change.FIRED, Change.ESCALATED}]
+    broken = [t for t in transitions if t.change in {Change.FIRED, Change.ESCALATED, Change.REMINDED}]
     replies: list[tuple[Severity | None, Reply]] = []
     for severity in (Severity.CRITICAL, Severity.WARNING):
-        findings = [finding for finding in broken if finding is not None and finding.severity is severity]
-        if findings:
-            replies.append((severity, _broken(severity, findings, report)))
+        telling = [t for t in broken if t.after.severity is severity and t.finding is not None]
+        if telling:
+            replies.append((severity, _broken(severity, telling, report, now)))
     blind = [t.finding for t in transitions if t.change is Change.BLIND and t.finding is not None]
     blind = [finding for finding in blind if finding.rule not in QUIETLY_UNKNOWN]
     if blind:
@@ -65,41 +70,50 @@ def alert_replies(
     seen = [t.finding for t in transitions if t.change is Change.SEEING and t.finding is not None]
     if seen and not all(finding.rule in QUIETLY_UNKNOWN for finding in seen):
         replies.append((None, Reply(f"🟢 <b>Can be judged again: {_titles(seen)}</b>.")))
-    return [*replies, *_ended(transitions, report, now)]
-
-
-def _ended(
-    transitions: Sequence[Transition], report: RiskReport, now: datetime
-) -> list[tuple[Severity | None, Reply]]:
-    replies: list[tuple[Severity | None, Reply]] = []
-    for finding_is_there, head in ((True, "Over"), (False, "Not judged any more")):
-        ended = [
-            t.after
-            for t in transitions
-            if t.change is Change.CLEARED and (t.finding is not None) is finding_is_there
-        ]
-        if ended:
-            labels = _labels(report)
-            lines = [
-                f"{TITLES[Rule(one.rule)]}, {escape(labels.get(one.subject, one.subject))}"
-                + ("" if one.fired_at is None else f", after {age((now - one.fired_at).total_seconds())}")
-                for one in ended[:MOST_LISTED]
-            ]
-            more = [_more(len(ended)).strip()] if len(ended) > MOST_LISTED else []
-            replies.append((None, Reply("\n".join([f"🟢 <b>{head}</b>", *lines, *more]))))
     return replies
 
 
-def _broken(severity: Severity, findings: list[Finding], report: RiskReport) -> Reply:
+def ended_by_message(transitions: Sequence[Transition]) -> dict[str, list[Transition]]:
+    """The ends that are told, by the message that told their beginning."""
+    ended: dict[str, list[Transition]] = {}
+    for one in transitions:
+        if one.change is Change.CLEARED and one.after.told_key is not None:
+            ended.setdefault(one.after.told_key, []).append(one)
+    return ended
+
+
+def ended_text(ended: Sequence[Transition], report: RiskReport, now: datetime) -> str:
+    """What is over, after how long."""
+    labels, lines = _labels(report), []
+    for one in ended[:MOST_ALERTS]:
+        after = one.after
+        of = "" if after.subject == BOOK else f", {escape(labels.get(after.subject, after.subject))}"
+        long = "" if after.fired_at is None else f" after {age((now - after.fired_at).total_seconds())}"
+        how = "cleared" if one.finding is not None else "not judged any more,"
+        lines.append(f"🟢 <b>{how}{long}</b>: {TITLES[Rule(after.rule)]}{of}")
+    if len(ended) > MOST_ALERTS:
+        lines.append(f"and {len(ended) - MOST_ALERTS} more")
+    return "\n".join(lines)
+
+
+def _broken(severity: Severity, telling: Sequence[Transition], report: RiskReport, now: datetime) -> Reply:
     """One message of everything of one severity, a paragraph a rule, the most pressing first."""
+    findings = [one.finding for one in telling if one.finding is not None]
     sign, word = ("🔴", "CRITICAL") if severity is Severity.CRITICAL else ("🟠", "WARNING")
+    if all(one.change is Change.REMINDED for one in telling):
+        word = f"STILL {word}"
     rules = [rule for rule in Rule if any(finding.rule is rule for finding in findings)]
     paragraphs = [_paragraph([one for one in findings if one.rule is rule], report) for rule in rules]
     paragraphs[0] = f"{sign} " + paragraphs[0].replace("<b>", f"<b>{word}: ", 1)
     unknown = next((finding.unknown for finding in findings if finding.unknown is not None), None)
     if unknown is not None:
         paragraphs.append(f"⚠ it may be worse: {escape(unknown)}")
-    return Reply("\n".join(paragraphs), keyboard=_keyboard(rules, findings, report))
+    quiet = (
+        button("Got it", "ack", moment(now)),
+        button("Snooze 1 h", "snooze", moment(now), "1h"),
+        button("Until close", "snooze", moment(now), "close"),
+    )
+    return Reply("\n".join(paragraphs), keyboard=(*_keyboard(rules, findings, report), quiet))
 
 
 def _paragraph(findings: list[Finding], report: RiskReport) -> str:
@@ -208,10 +222,15 @@ def firing_words(firing: Sequence[AlertStatus], report: RiskReport) -> str:
     )
 
 
-def alerts_text(firing: Sequence[AlertStatus], report: RiskReport, now: datetime, zone: ZoneInfo) -> str:
-    """What is firing, the most pressing rule first, each since when."""
+def alerts_text(
+    firing: Sequence[AlertStatus], muted: frozenset[str], report: RiskReport, now: datetime, zone: ZoneInfo
+) -> str:
+    """What is firing, the most pressing rule first, each since when, and what is put off."""
+    silent = ", ".join(NAMES[rule] for rule in Rule if rule.value in muted)
+    below = [f"muted: {silent} (/alerts unmute speaks again)"] if silent else []
     if not firing:
-        return "<b>Alerts</b>\nNothing is firing. /limits shows how far everything is from its limit."
+        words = "Nothing is firing. /limits shows how far everything is from its limit."
+        return "\n".join(["<b>Alerts</b>", words, *below])
     labels = _labels(report)
     there = sorted(
         firing, key=lambda one: (ORDER[one.rule], one.severity is not Severity.CRITICAL, one.subject)
@@ -221,11 +240,52 @@ def alerts_text(firing: Sequence[AlertStatus], report: RiskReport, now: datetime
         sign = "🔴" if one.severity is Severity.CRITICAL else "🟠"
         of = "" if one.subject == BOOK else f", {escape(labels.get(one.subject, one.subject))}"
         when = "" if one.fired_at is None else f", since {clock(one.fired_at, now, zone)}"
-        ending = ", under its limit again" if one.state is AlertState.RECOVERING else ""
-        lines.append(f"{sign} {TITLES[Rule(one.rule)]}{of}{when}{ending}")
+        lines.append(f"{sign} {TITLES[Rule(one.rule)]}{of}{when}{_put_off(one, now, zone)}")
     if len(there) > MOST_ALERTS:
         lines.append(f"and {len(there) - MOST_ALERTS} more")
-    return "\n".join([f"<b>Alerts: {len(there)} firing</b>", *lines])
+    return "\n".join([f"<b>Alerts: {len(there)} firing</b>", *lines, *below])
+
+
+def _put_off(status: AlertStatus, now: datetime, zone: ZoneInfo) -> str:
+    """Why nothing is said of a firing alert now."""
+    if status.state is AlertState.RECOVERING:
+        return ", within its limit again"
+    if status.snoozed_until is not None and status.snoozed_until > now:
+        until = "it is worse" if status.snoozed_above is not None else clock(status.snoozed_until, now, zone)
+        return f", quiet until {until}"
+    if status.told_at is None:
+        return ", not told yet"
+    return ", noted" if status.acked else ""
+
+
+def put_off_text(how: str, changed: Sequence[AlertStatus], report: RiskReport) -> str:
+    """What a button under an alert has done."""
+    if not changed:
+        return "None of these alerts is firing any more."
+    return f"{how}: {escape(firing_words(changed, report))}."
+
+
+CHANGE_WORDS: Final = {
+    "fired": "",
+    "escalated": "worse: ",
+    "cleared": "over: ",
+    "blind": "can't be judged: ",
+    "seeing": "can be judged: ",
+}
+CHANGE_SIGNS: Final = {"cleared": "🟢", "seeing": "🟢", "blind": "⚪"}
+
+
+def history_text(events: Sequence[AlertEvent], report: RiskReport, now: datetime, zone: ZoneInfo) -> str:
+    """What became of alerts, the newest first."""
+    labels, lines = _labels(report), []
+    for one in events:
+        rule = Rule(one.rule)
+        critical = "🔴" if one.severity is Severity.CRITICAL else "🟠"
+        sign = CHANGE_SIGNS.get(one.change, critical)
+        of = "" if one.subject == BOOK else f" {escape(labels.get(one.subject, one.subject))}"
+        much = "" if one.value is None or one.change in CHANGE_SIGNS else f" {_in_unit(rule, one.value)}"
+        lines.append(f"{clock(one.at, now, zone)} {sign} {CHANGE_WORDS[one.change]}{NAMES[rule]}{of}{much}")
+    return "\n".join(["<b>What became of alerts</b>", *(lines or ["Nothing has happened yet."])])
 
 
 def limits_text(verdict: Judgement, report: RiskReport) -> str:

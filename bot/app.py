@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 import anyio
 from pydantic import SecretStr
 
+from bot.alarms import Alarms
 from bot.chat import Chat
 from bot.clock import SystemClock
 from bot.config import Config
@@ -80,6 +81,8 @@ async def run_app(
         saved = SavedScenarios(desk, store, clock)
         await saved.load()
         await desk.remember(await store.read(Store.latest_snapshot))
+        alarms = Alarms(store, clock, config.alerts, ZoneInfo(config.schedule.time_zone))
+        await alarms.load()
         renderer = await parts.enter_async_context(Renderer())
         context = Context(
             desk,
@@ -87,6 +90,7 @@ async def run_app(
             clock,
             ZoneInfo(config.schedule.time_zone),
             health,
+            alarms,
             saved,
             TrackRecord(store),
             Diary(store, config.schedule.exchange, ZoneInfo(config.schedule.time_zone)),

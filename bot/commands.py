@@ -80,7 +80,13 @@ COMMANDS: Final = (
     Command(
         "events", "[symbol] [days]", "what is coming, and what it means", "/events AAPL 60", events.events
     ),
-    Command("alerts", "", "what is firing, since when", "/alerts", alerts.alerts),
+    Command(
+        "alerts",
+        "[history | mute rule]",
+        "what is firing, since when; what became of it; a rule to be silent of",
+        "/alerts history",
+        alerts.alerts,
+    ),
     Command("limits", "", "everything that is watched, and its limit", "/limits", alerts.limits),
     Command("report", "", "the end-of-day message, now", "/report", day.report),
     Command("status", "", "how riskbot itself is", "/status", day.status),
@@ -104,6 +110,8 @@ ACTIONS: Final[dict[str, Callable[[Context, list[str]], Awaitable[list[Reply]]]]
     "matrix": what_if.matrix_page,
     "whatif": what_if.whatif_page,
     "alerts": alerts.alerts_again,
+    "ack": alerts.acknowledge,
+    "snooze": alerts.snooze,
     "limits": alerts.limits_again,
     "status": day.status_again,
 }
@@ -112,6 +120,8 @@ ACTIONS: Final[dict[str, Callable[[Context, list[str]], Awaitable[list[Reply]]]]
 ARGUMENTS: Final = {
     "positions": 3,
     "greeks": 1,
+    "ack": 1,
+    "snooze": 2,
     "view": 2,
     "risk": 2,
     "correlation": 2,

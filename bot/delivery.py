@@ -7,13 +7,21 @@ vain.
 import logging
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from html import escape, unescape
 from typing import Final
 
 import anyio
-from telegram import Bot, InlineKeyboardButton, InlineKeyboardMarkup, InputMediaPhoto, Message
+from telegram import (
+    Bot,
+    InlineKeyboardButton,
+    InlineKeyboardMarkup,
+    InputMediaPhoto,
+    Message,
+    ReplyParameters,
+)
 from telegram.error import (
     BadRequest,
     ChatMigrated,
@@ -52,20 +60,48 @@ class Refused(Exception):
     may_have_arrived: bool = False
 
 
-async def send(bot: Bot, chat_id: int, reply: Reply, replacing: Message | None = None) -> int:
-    """Send `reply`, or put it in the place of the message `replacing`; the id of the message that shows it.
+async def send(
+    bot: Bot, chat_id: int, reply: Reply, replacing: Message | None = None, answering: int | None = None
+) -> int:
+    """Send `reply`, as an answer to a message of the chat if one is given, or put it in the place of the message `replacing`; the
+    id of the message that shows it.
 
     Raises:
         Refused: If Telegram did not take it.
     """
     try:
-        return await _attempt(bot, chat_id, reply, replacing)
-    except BadRequest as error:
-        if NOT_MODIFIED in error.message.lower() and replacing is not None:
+        with _refusals():
+            return await _attempt(bot, chat_id, reply, replacing, answering)
+    except Refused as refused:
+        if NOT_MODIFIED in refused.reason.lower() and replacing is not None:
             return replacing.message_id
-        if UNPARSED in error.message.lower():
-            log.error("Telegram could not read our HTML (%s); sending plain text", error.message)
+        if UNPARSED in refused.reason.lower():
+            log.error("Telegram could not read our HTML (%s); sending plain text", refused.reason)
             return await _plainly(bot, chat_id, reply)
+        raise
+
+
+async def put_in_place(bot: Bot, chat_id: int, message_id: int, reply: Reply) -> int:
+    """Make the text of a message that has been sent that of `reply`; its id.
+
+    Raises:
+        Refused: If Telegram did not take it.
+    """
+    try:
+        with _refusals():
+            await bot.edit_message_text(split(reply.html)[0], chat_id, message_id, parse_mode="HTML")
+    except Refused as refused:
+        if NOT_MODIFIED not in refused.reason.lower():
+            raise
+    return message_id
+
+
+@contextmanager
+def _refusals() -> Iterator[None]:
+    """Telegram's errors as what they mean for the message."""
+    try:
+        yield
+    except BadRequest as error:
         raise Refused(error.message, None) from error
     except RetryAfter as error:
         raise Refused("too many messages", _seconds(error.retry_after)) from error
@@ -80,20 +116,26 @@ async def send(bot: Bot, chat_id: int, reply: Reply, replacing: Message | None =
 
 
 async def answer(bot: Bot, chat_id: int, reply: Reply, replacing: Message | None = None) -> int | None:
-    """As `send`, for an answer that somebody waits for: a short flood limit is waited out once. None when it was not taken."""
+    """As `send`, for an answer that somebody waits for: a short flood limit or a broken connection is waited out once, and what
+    may have arrived says so. None when it was not taken."""
     for attempt in (1, 2):
         try:
             return await send(bot, chat_id, reply, replacing)
         except Refused as refused:
             wait = refused.retry_after_s
-            if attempt == 2 or wait is None or wait > LONGEST_PATIENCE_S or refused.may_have_arrived:
+            if attempt == 2 or wait is None or wait > LONGEST_PATIENCE_S:
                 log.warning("an answer was not delivered: %s", refused.reason)
                 return None
+            if refused.may_have_arrived and not reply.edit:
+                reply = replace(reply, html=f"(may be a repeat)\n{reply.html}")
             await anyio.sleep(wait)
     return None
 
 
-async def _attempt(bot: Bot, chat_id: int, reply: Reply, replacing: Message | None) -> int:
+async def _attempt(
+    bot: Bot, chat_id: int, reply: Reply, replacing: Message | None, answering: int | None
+) -> int:
+    answers = None if answering is None else ReplyParameters(answering, allow_sending_without_reply=True)
     markup = _markup(reply.keyboard)
     if replacing is not None and reply.edit:
         if reply.picture is not None and replacing.photo:
@@ -112,8 +154,10 @@ async def _attempt(bot: Bot, chat_id: int, reply: Reply, replacing: Message | No
         return sent.message_id
     parts = split(reply.html)
     for part in parts[:-1]:
-        await bot.send_message(chat_id, part, parse_mode="HTML")
-    sent = await bot.send_message(chat_id, parts[-1], parse_mode="HTML", reply_markup=markup)
+        await bot.send_message(chat_id, part, parse_mode="HTML", reply_parameters=answers)
+    sent = await bot.send_message(
+        chat_id, parts[-1], parse_mode="HTML", reply_markup=markup, reply_parameters=answers
+    )
     return sent.message_id
 
 

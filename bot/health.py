@@ -3,8 +3,6 @@
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from engine.alerts import AlertStatus
-
 
 @dataclass(slots=True)
 class Health:
@@ -16,7 +14,6 @@ class Health:
     last_refresh_at: datetime | None = None
     failures: int = 0
     last_failure: str | None = None
-    firing: tuple[AlertStatus, ...] = ()
     calendar: tuple[str, ...] = ()
     """What is wrong with the tables of dates, a line each."""
     earnings: dict[str, str] = field(default_factory=dict)

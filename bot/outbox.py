@@ -5,6 +5,7 @@ A row is claimed, sent, then marked. What an earlier process left half-sent is s
 
 import logging
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 from typing import Final
@@ -12,7 +13,7 @@ from typing import Final
 import anyio
 from telegram import Bot
 
-from bot.delivery import Refused, send
+from bot.delivery import Refused, put_in_place, send
 from bot.replies import Button, Keyboard, Reply
 from engine.clock import Clock
 from engine.store import AsyncStore, Message, MessageKind, OutboxItem, Priority, Store
@@ -58,6 +59,29 @@ class Outbox:
     def poke(self) -> None:
         self._poked.set()
 
+    async def ending(self, key: str, told_key: str, html: str, chats: Iterable[int]) -> list[Message]:
+        """Rows for the end of what the message `told_key` told: in each chat a reply to it, and its own text with that line below
+        and without its buttons; a message of its own where that one has not been sent."""
+        told = {item.chat_id: item for item in await self._store.read(Store.told, told_key)}
+        waiting: list[Message] = []
+        for chat_id in chats:
+            item = told.get(chat_id)
+            (reply,) = messages(
+                f"{key}:end:{told_key}",
+                [chat_id],
+                MessageKind.ALERT,
+                [Reply(html)],
+                Priority.ALERT,
+                self._clock,
+            )
+            if item is not None and item.telegram_message_id is not None:
+                there = {"html": f"{item.body['html']}\n{html}", "replaces": item.telegram_message_id}
+                edit = replace(reply, key=f"{key}:edit:{told_key}:{chat_id}", body=there)
+                reply = replace(reply, body={**reply.body, "answers": item.telegram_message_id})
+                waiting.append(edit)
+            waiting.append(reply)
+        return waiting
+
     async def run(self) -> None:
         """Send what waits, for ever."""
         repeats = await self._store.write(Store.recover_sending)
@@ -72,7 +96,7 @@ class Outbox:
 
     async def _send(self, item: OutboxItem) -> None:
         try:
-            message_id = await send(self._bot, item.chat_id, self._marked(item))
+            message_id = await self._deliver(item)
         except Refused as refused:
             await self._put_back(item, refused)
             return
@@ -80,6 +104,12 @@ class Outbox:
             shield=True
         ):  # it was taken: that must be written down, or it would be sent again
             await self._store.write(Store.mark_sent, item.id, message_id, self._clock.now())
+
+    async def _deliver(self, item: OutboxItem) -> int:
+        old = item.body.get("replaces")
+        if old is not None:
+            return await put_in_place(self._bot, item.chat_id, int(old), Reply(str(item.body["html"])))
+        return await send(self._bot, item.chat_id, self._marked(item), answering=item.body.get("answers"))
 
     async def _put_back(self, item: OutboxItem, refused: Refused) -> None:
         if refused.retry_after_s is None:

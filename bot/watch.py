@@ -2,14 +2,14 @@
 one transaction (D12)."""
 
 import logging
-from collections.abc import Sequence
 from datetime import date, datetime, timedelta
 from html import escape
 from typing import Final
 
 import anyio
 
-from bot.alert_text import alert_replies
+from bot.alarms import Step, record_of
+from bot.alert_text import alert_replies, ended_by_message, ended_text
 from bot.cards import clock
 from bot.delivery import plain
 from bot.desk import Desk, View
@@ -18,12 +18,12 @@ from bot.handlers.context import Context
 from bot.handlers.day import end_of_day
 from bot.outbox import Outbox, messages
 from bot.replies import Reply
-from engine.alerts import AlertStatus, Patience, Transition, advance, judge
+from engine.alerts import judge
 from engine.calendar import detect
 from engine.clock import Clock
 from engine.model import Severity
 from engine.settings import AlertSettings
-from engine.store import AlertRecord, AsyncStore, Message, MessageKind, Priority, Store
+from engine.store import AsyncStore, Message, MessageKind, Priority, Store
 from scheduler import MarketHours
 
 log = logging.getLogger(__name__)
@@ -52,9 +52,6 @@ class Watch:
         self._gate = gate
         self._enabled = settings.enabled
         self._console = settings.console
-        self._patience = Patience(timedelta(seconds=settings.pending), timedelta(seconds=settings.recovering))
-        self._judging = anyio.Lock()
-        self._known: dict[tuple[str, str], AlertStatus] | None = None
         self._looked_at = -1
 
     @property
@@ -97,37 +94,23 @@ class Watch:
 
     async def _judge(self, view: View, blind: str | None, *, keep: bool) -> None:
         """Judge the view and store what changed with the messages that it causes; `keep` stores the view and every state."""
-        async with self._judging:
-            known = await self._states()
-            dated = await anyio.to_thread.run_sync(detect, view.snapshot, view.report.positions)
-            verdict = judge(view.report, dated, self._desk.settings.risk_limits, blind)
-            statuses, transitions = advance(
-                known,
-                verdict.findings,
-                self._clock.now(),
-                sees=verdict.unknown is None,
-                patience=self._patience,
-            )
-            waiting = self._messages(transitions, view)
+        dated = await anyio.to_thread.run_sync(detect, view.snapshot, view.report.positions)
+        verdict = judge(view.report, dated, self._desk.settings.risk_limits, blind)
+        alarms = self._context.alarms
+        async with alarms.lock:
+            step = alarms.step(verdict)
+            waiting = await self._messages(step, view)
             if keep:
-                records = [_record(status, self._clock) for status in statuses]
-                await self._store.write(Store.save_cycle, view.snapshot, view.report, records, waiting)
-            else:
-                changed = [one for one in statuses if known.get((one.rule, one.subject)) != one]
-                records = [_record(status, self._clock) for status in changed]
-                if records or waiting:
-                    await self._store.write(Store.save_alerts, records, waiting)
-            known |= {(one.rule, one.subject): one for one in statuses}
+                records = [record_of(status, self._clock) for status in step.statuses]
+                await self._store.write(
+                    Store.save_cycle, view.snapshot, view.report, records, waiting, step.events
+                )
+            elif step.changed or waiting:
+                records = [record_of(status, self._clock) for status in step.changed]
+                await self._store.write(Store.save_alerts, records, waiting, step.events)
+            alarms.taken(step)
         if waiting:
             self._outbox.poke()
-        self._context.health.firing = tuple(one for one in known.values() if one.is_firing)
-
-    async def _states(self) -> dict[tuple[str, str], AlertStatus]:
-        """The states as they were last stored; of an earlier run, the first time."""
-        if self._known is None:
-            stored = await self._store.read(Store.alert_states)
-            self._known = {(row.rule, row.subject): _status(row) for row in stored}
-        return self._known
 
     async def follow_link(self, hours: MarketHours) -> None:
         """Say once when the link has been blind for a while in or shortly before market hours, and once when it sees again.
@@ -184,19 +167,25 @@ class Watch:
         reply = Reply("⚠ " + escape(line, quote=False))
         await self._tell(key[:200], MessageKind.ALERT, [reply], Priority.ALERT)
 
-    def _messages(self, transitions: Sequence[Transition], view: View) -> list[Message]:
-        if not self._enabled:
+    async def _messages(self, step: Step, view: View) -> list[Message]:
+        """What a step tells, to every chat: the alerts, and at their end a reply to the message that told them, marked there."""
+        if not self._enabled or not step.telling:
             return []
         waiting: list[Message] = []
-        at = self._clock.now().isoformat()
-        for severity, reply in alert_replies(transitions, view.report, self._clock.now()):
+        foot = self._context.foot(view)
+        for severity, reply in alert_replies(step.telling, view.report, step.at):
             if self._console:
                 print(_first_line(reply), flush=True)
-            words = Reply(f"{reply.html}\n{self._context.foot(view)}", keyboard=reply.keyboard)
-            key = f"alert:{severity or 'notice'}:{at}:{len(waiting)}"
+            words = Reply(f"{reply.html}\n{foot}", keyboard=reply.keyboard)
+            key = f"{step.key}:{severity or f'notice{len(waiting)}'}"
             waiting += messages(
                 key, self._gate.chats, MessageKind.ALERT, [words], PRIORITIES[severity], self._clock
             )
+        for told_key, ended in ended_by_message(step.telling).items():
+            over = ended_text(ended, view.report, step.at)
+            if self._console:
+                print("alert: " + plain(over).replace("\n", ", "), flush=True)
+            waiting += await self._outbox.ending(step.key, told_key, over, self._gate.chats)
         return waiting
 
     async def _tell(self, key: str, kind: MessageKind, replies: list[Reply], priority: Priority) -> None:
@@ -212,29 +201,3 @@ async def _quotes_matter(hours: MarketHours, now: datetime) -> bool:
 
 def _first_line(reply: Reply) -> str:
     return "alert: " + plain(reply.html).split("\n", 1)[0]
-
-
-def _status(row: AlertRecord) -> AlertStatus:
-    fired_at = row.detail.get("fired_at")
-    return AlertStatus(
-        row.rule,
-        row.subject,
-        row.state,
-        row.severity,
-        row.since,
-        row.episode,
-        None if fired_at is None else datetime.fromisoformat(fired_at),
-    )
-
-
-def _record(status: AlertStatus, clock: Clock) -> AlertRecord:
-    return AlertRecord(
-        rule=status.rule,
-        subject=status.subject,
-        state=status.state,
-        severity=status.severity,
-        since=status.since,
-        episode=status.episode,
-        updated_at=clock.now(),
-        detail={} if status.fired_at is None else {"fired_at": status.fired_at.isoformat()},
-    )

@@ -4,6 +4,7 @@ Ranges stand beside each key, so that the message for a bad value can say what i
 """
 
 from collections.abc import Mapping
+from datetime import time
 from itertools import pairwise
 from typing import Annotated, Final
 
@@ -44,6 +45,16 @@ def _a_web_address(text: str) -> str:
     if url is None or url.query is not None or url.fragment is not None:
         raise ValueError(f"{text!r} is not a web address such as {TREASURY_URL}, without ? or #")
     return str(url)
+
+
+def _hours(text: str) -> str:
+    try:
+        first, last = (time.fromisoformat(part) for part in text.split("-"))
+    except ValueError:
+        raise ValueError(f"{text!r} is not hours such as 22:00-07:00") from None
+    if first == last:
+        raise ValueError(f"{text!r} begins where it ends")
+    return text
 
 
 def _none_if_empty(value: object) -> object:
@@ -184,6 +195,8 @@ class AlertSettings(Section):
     console: StrictBool = True
     pending: Annotated[Number, Field(ge=0, le=3600)] = 0.0
     recovering: Annotated[Number, Field(ge=0, le=86_400)] = 60.0
+    repeat: Annotated[Number, Field(ge=0, le=604_800)] = 3600.0
+    quiet_hours: Annotated[str, AfterValidator(_hours)] | None = None
 
 
 class DatabaseSettings(Section):

@@ -5,6 +5,7 @@ from datetime import datetime
 from difflib import get_close_matches
 from zoneinfo import ZoneInfo
 
+from bot.alarms import Alarms
 from bot.cards import foot, known_symbols
 from bot.delivery import plain
 from bot.desk import Desk, View
@@ -27,6 +28,7 @@ class Context:
     clock: Clock
     zone: ZoneInfo
     health: Health
+    alarms: Alarms
     saved: SavedScenarios
     track: TrackRecord
     diary: Diary

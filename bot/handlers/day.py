@@ -74,13 +74,15 @@ async def status(context: Context, text: str) -> list[Reply]:
         f"{'refresh':<9}{_ago(context, health.last_refresh_at)}",
         f"{'cycle':<9}{_ago(context, health.last_cycle_at)}",
         f"{'rates':<9}{_rates(context)}",
-        f"{'alerts':<9}{len(health.firing)} firing",
+        f"{'alerts':<9}{len(context.alarms.firing)} firing",
         f"{'max loss':<9}{100 * limits.max_portfolio_loss:g} %",
         f"{'up':<9}{age((now - health.started_at).total_seconds())}",
     ]
     words = [pre(lines)]
-    if health.firing:
-        words.append(f"⚠ firing: {escape(firing_words(health.firing, view.report))}. /alerts has more")
+    if context.alarms.firing:
+        words.append(
+            f"⚠ firing: {escape(firing_words(context.alarms.firing, view.report))}. /alerts has more"
+        )
     words += _about_link(context, state)
     words += _about_rates(context)
     if health.last_failure:

@@ -27,6 +27,10 @@ class Rule(StrEnum):
     IV_RANK = "iv_rank"
 
 
+QUIETLY_UNKNOWN: Final = frozenset({Rule.IV_RANK})
+"""What is unknown for months at a time, and worth no word when it is."""
+
+
 @dataclass(frozen=True, slots=True)
 class Finding:
     """What a rule says of one subject: a scenario, an underlying, a position or the book.

@@ -21,6 +21,7 @@ class Change(StrEnum):
 
     FIRED = "fired"
     ESCALATED = "escalated"
+    REMINDED = "reminded"
     CLEARED = "cleared"
     BLIND = "blind"
     SEEING = "seeing"
@@ -34,6 +35,10 @@ class AlertStatus:
         since: when it came into this state.
         episode: counts its firings, so that each has an identity of its own.
         fired_at: when the present firing, or the last, began.
+        told_at: when its reader last heard of it; None where he has not.
+        told_key: on which occasion; the key of the message begins with it.
+        acked: whether he has taken note.
+        snoozed_until, snoozed_above: he wants to hear no more before that, or before it is that much worse (`badness`).
     """
 
     rule: str
@@ -43,6 +48,11 @@ class AlertStatus:
     since: datetime
     episode: int = 0
     fired_at: datetime | None = None
+    told_at: datetime | None = None
+    told_key: str | None = None
+    acked: bool = False
+    snoozed_until: datetime | None = None
+    snoozed_above: float | None = None
 
     @property
     def is_firing(self) -> bool:
@@ -135,7 +145,9 @@ def _broken(
     if patience.pending and not (waiting and now - before.since >= patience.pending):
         return (before if waiting else _entered(before, AlertState.PENDING, None, now)), None
     fired = _entered(before, AlertState.FIRING, severity, now)
-    return replace(fired, episode=before.episode + 1, fired_at=now), Change.FIRED
+    return replace(
+        fired, episode=before.episode + 1, fired_at=now, told_at=None, told_key=None, acked=False
+    ), Change.FIRED
 
 
 def _ending(

@@ -2,6 +2,7 @@
 
 from engine.store.aio import AsyncStore
 from engine.store.records import (
+    AlertEvent,
     AlertRecord,
     Bar,
     DividendSource,
@@ -16,6 +17,7 @@ from engine.store.records import (
 from engine.store.repository import Store
 
 __all__ = [
+    "AlertEvent",
     "AlertRecord",
     "AsyncStore",
     "Bar",

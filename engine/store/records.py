@@ -69,6 +69,20 @@ class Message:
 
 
 @dataclass(frozen=True, slots=True)
+class AlertEvent:
+    """A change of an alert's state; `value` and `limit` are in the rule's unit."""
+
+    at: datetime
+    rule: str
+    subject: str
+    change: str
+    severity: Severity | None
+    episode: int
+    value: float | None
+    limit: float | None
+
+
+@dataclass(frozen=True, slots=True)
 class OutboxItem:
     """A message on its way. `may_repeat` says that it may have reached the chat before, and its reader must be told."""
 

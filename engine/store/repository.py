@@ -15,9 +15,10 @@ from sqlmodel import Session, col, select
 from engine.errors import StoreError
 from engine.model import Dividend, Event, RateCurve, Snapshot
 from engine.results import RiskReport, TailDay
-from engine.store import outbox, rows, tail_days
+from engine.store import alert_events, outbox, rows, tail_days
 from engine.store.engines import as_store_error, is_sqlite, make_folder, open_reader, open_writer, parse_url
 from engine.store.records import (
+    AlertEvent,
     AlertRecord,
     Bar,
     DividendSource,
@@ -34,6 +35,7 @@ from engine.store.tables import (
     DividendRow,
     EventRow,
     ExecutionRow,
+    OutboxRow,
     RateRow,
     ScenarioRow,
     SnapshotRow,
@@ -91,9 +93,10 @@ class Store:
         report: RiskReport,
         alerts: Iterable[AlertRecord],
         messages: Iterable[Message],
+        events: Iterable[AlertEvent] = (),
     ) -> int:
-        """Store a cycle whole: the snapshot, a run per scenario of `report`, the alerts' new states and the messages they
-        cause.
+        """Store a cycle whole: the snapshot, a run per scenario of `report`, the alerts' new states, what became of them and the
+        messages they cause.
 
         The years of closes and volatilities stay out of the stored snapshot: they are in the bars.
 
@@ -107,15 +110,40 @@ class Store:
             assert row.id is not None, "flushed"
             session.add_all(rows.run_row(row.id, result) for result in report.scenarios)
             _put_alerts(session, alerts)
+            alert_events.add(session, events)
             outbox.add(session, messages)
         return row.id
 
-    def save_alerts(self, alerts: Iterable[AlertRecord], messages: Iterable[Message]) -> None:
-        """Store the alerts' new states and the messages they cause, together, without a snapshot."""
+    def save_alerts(
+        self, alerts: Iterable[AlertRecord], messages: Iterable[Message], events: Iterable[AlertEvent] = ()
+    ) -> None:
+        """Store the alerts' new states, what became of them and the messages they cause, together, without a snapshot."""
         with self._write("can't save the alerts") as session:
             for alert in alerts:
                 session.merge(rows.alert_row(alert))
+            alert_events.add(session, events)
             outbox.add(session, messages)
+
+    def latest_alert_events(self, count: int) -> list[AlertEvent]:
+        """What became of alerts, the newest first."""
+        with self._read() as session:
+            return alert_events.latest(session, count)
+
+    def muted_rules(self) -> frozenset[str]:
+        """The rules that its reader wants to hear nothing of."""
+        with self._read() as session:
+            return alert_events.muted(session)
+
+    def mute(self, rule: str, since: datetime | None) -> None:
+        """Mute a rule from `since` on; None lets it speak again."""
+        with self._write("can't save what is muted") as session:
+            alert_events.mute(session, rule, since)
+
+    def told(self, key: str) -> list[OutboxItem]:
+        """The messages of one occasion, to every chat."""
+        wanted = select(OutboxRow).where(col(OutboxRow.key).startswith(f"{key}:", autoescape=True))
+        with self._read() as session:
+            return [rows.outbox_item(row) for row in session.exec(wanted)]
 
     def latest_snapshot(self, complete_only: bool = True) -> Snapshot | None:
         """The newest snapshot; with `complete_only`, the newest in which everything had arrived."""

@@ -228,6 +228,36 @@ class AlertRow(_Table, table=True):
     updated_at: datetime = Field(sa_type=UtcTime("alerts.updated_at"))
 
 
+class AlertEventRow(_Table, table=True):
+    """A change of an alert's state: `value` against `limit`, in the rule's unit."""
+
+    __tablename__ = "alert_events"
+    __table_args__ = (
+        CheckConstraint("severity IN ('warning', 'critical')", name="severity"),
+        CheckConstraint("change IN ('fired', 'escalated', 'cleared', 'blind', 'seeing')", name="change"),
+        Index(None, "at"),
+    )
+
+    id: int | None = Field(default=None, primary_key=True)
+    at: datetime = Field(sa_type=UtcTime("alert_events.at"))
+    rule: str
+    subject: str
+    change: str
+    severity: str | None = None
+    episode: int
+    value: float | None = Field(default=None, sa_type=Finite("alert_events.value"))
+    limit: float | None = Field(default=None, sa_type=Finite("alert_events.limit"))
+
+
+class MuteRow(_Table, table=True):
+    """A rule of alerts that its reader wants to hear nothing of."""
+
+    __tablename__ = "mutes"
+
+    rule: str = Field(primary_key=True)
+    since: datetime = Field(sa_type=UtcTime("mutes.since"))
+
+
 class OutboxRow(_Table, table=True):
     """A message and where it is on its way. `body` is JSON, `picture` a PNG."""
 

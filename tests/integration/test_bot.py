@@ -26,6 +26,7 @@ from tests.integration.waiting import until
 pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
 OWNER, STRANGER = 1001, 2002
+SILENT = AlertSettings(console=False)
 
 
 @dataclass
@@ -72,6 +73,7 @@ async def program(
     allowed: tuple[int, ...] = (OWNER,),
     treasury_url: str | None = None,
     faults: tuple[str, ...] = (),
+    alerts: AlertSettings = SILENT,
 ):
     async with (
         running_gateway(GatewayConfig(seed=7, faults=tuple(map(parse_fault, faults)))) as gateway,
@@ -88,7 +90,7 @@ async def program(
                 yahoo_dividends=False,
                 yahoo_earnings=False,
             ),
-            alerts=AlertSettings(console=False),
+            alerts=alerts,
         )
         ready = anyio.Event()
         async with anyio.create_task_group() as tasks:
@@ -363,6 +365,40 @@ async def test_a_crash_is_told_once_and_stored_with_its_alert(tmp_path):
         assert "caused by" in told()[0]["text"]
         assert query(it.database, "select count(*) from alerts where state = 'FIRING'")[0][0] >= 1
         assert query(it.database, "select count(*) from outbox where state = 'sent'")[0][0] >= 1
+
+
+async def test_an_alert_is_noted_and_its_end_answers_and_marks_the_message_that_told_it(tmp_path):
+    async with program(tmp_path, alerts=SILENT.model_copy(update={"recovering": 0.0})) as it:
+        await it.ask("/positions")
+        it.gateway.crash(spot=-0.12)
+        told = lambda: [m for m in it.telegram.messages() if (m["text"] or "").startswith("🔴 CRITICAL")]  # noqa: E731
+        await until(told, 30)
+        first = told()[0]
+        await it.press(first, "Got it")
+        await until(lambda: any("Noted." in (m["text"] or "") for m in it.telegram.messages()), 30)
+        (answer,) = await it.ask("/alerts")
+        assert "firing" in answer["text"] and ", noted" in answer["text"]
+
+        it.gateway.crash(spot=0.16)
+        ends = lambda: [  # noqa: E731
+            m for m in it.telegram.messages() if (m["text"] or "").startswith("🟢 cleared after")
+        ]
+        await until(ends, 30)
+        marked = it.message(ends()[0]["reply_to"])
+        await until(lambda: "🟢 cleared after" in it.message(marked["message_id"])["text"], 30)
+        (answer,) = await it.ask("/alerts history")
+        assert "worst loss" in answer["text"] and "🟢 over: " in answer["text"]
+
+
+async def test_a_rule_can_be_muted_and_says_which_there_are(tmp_path):
+    async with program(tmp_path) as it:
+        (refusal,) = await it.ask("/alerts mute vegas")
+        assert refusal["text"].startswith("No rule is called 'vegas'; there are: worst loss, cushion")
+        (answer,) = await it.ask("/alerts mute vega")
+        assert answer["text"] == "Vega is muted: /alerts still lists it."
+        (answer,) = await it.ask("/alerts")
+        assert "muted: vega" in answer["text"]
+        assert query(it.database, "select rule from mutes") == [("vega",)]
 
 
 async def test_a_curve_that_was_fetched_is_in_the_stored_snapshots_and_outlives_a_restart(tmp_path):

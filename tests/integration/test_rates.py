@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from pydantic import SecretStr
 
+from bot.alarms import Alarms
 from bot.check import check
 from bot.config import Config, Secrets, TelegramSettings
 from bot.desk import Desk
@@ -24,7 +25,14 @@ from engine.broker import Link
 from engine.errors import MarketDataError
 from engine.model import RateCurve
 from engine.reports import Renderer
-from engine.settings import DatabaseSettings, DataSettings, EngineSettings, IbkrSettings, ScenarioSettings
+from engine.settings import (
+    AlertSettings,
+    DatabaseSettings,
+    DataSettings,
+    EngineSettings,
+    IbkrSettings,
+    ScenarioSettings,
+)
 from engine.store import AsyncStore, Store
 from engine.treasury import MOST_BYTES, TENORS, fetch_curve
 from simulator.gateway import GatewayConfig, running_gateway
@@ -247,8 +255,9 @@ async def status_card(curve, **data):
     desk = Desk(book, link, clock, settings)
     saved = SavedScenarios(desk, None, clock)
     zone = ZoneInfo("America/New_York")
+    alarms = Alarms(None, clock, AlertSettings(), zone)
     record, diary = TrackRecord(None), Diary(None, "NYSE", zone)
-    context = Context(desk, Pictures(Renderer()), clock, zone, Health(NOW), saved, record, diary)
+    context = Context(desk, Pictures(Renderer()), clock, zone, Health(NOW), alarms, saved, record, diary)
     (reply,) = await status(context, "")
     lines = reply.html.split("<pre>")[1].split("</pre>")[0].splitlines()
     assert all(len(line) <= 30 for line in lines)

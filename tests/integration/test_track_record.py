@@ -10,8 +10,10 @@ from zoneinfo import ZoneInfo
 import numpy as np
 import pytest
 
+from bot.alarms import Alarms
 from bot.clock import SystemClock
 from bot.config import TelegramSettings
+from bot.diary import Diary
 from bot.gate import Gate
 from bot.handlers.context import Context
 from bot.handlers.risk import risk
@@ -52,8 +54,11 @@ async def closing(live, folder):
         today = clock.now().astimezone(ZONE).date()
         remember(it.book, today)
         saved = SavedScenarios(it.desk, store, clock)
+        alarms = Alarms(store, clock, AlertSettings(console=False), ZONE)
+        await alarms.load()
+        record, diary = TrackRecord(store), Diary(store, "NYSE", ZONE)
         context = Context(
-            it.desk, Pictures(Renderer()), clock, ZONE, Health(clock.now()), saved, TrackRecord(store)
+            it.desk, Pictures(Renderer()), clock, ZONE, Health(clock.now()), alarms, saved, record, diary
         )
         gate = Gate(TelegramSettings(allowed_users=(1,), allowed_chats=(1,)))
         watch = Watch(context, store, Outbox(store, None, clock), gate, AlertSettings(console=False))

@@ -7,7 +7,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from bot.watch import _record, _status
+from bot.alarms import record_of, status_of
 from engine.alerts import Change, Finding, Patience, Rule, advance
 from engine.model import AlertState, Severity
 from engine.store.rows import alert_record, alert_row
@@ -86,8 +86,8 @@ class Alerts(RuleBasedStateMachine):
         """The states go through their rows and back."""
         back = {}
         for key, status in self.known.items():
-            row = alert_record(alert_row(_record(status, _At(self.now))))
-            back[key] = _status(row)
+            row = alert_record(alert_row(record_of(status, _At(self.now))))
+            back[key] = status_of(row)
         assert back == self.known
         self.known = back
 

@@ -2,12 +2,14 @@
 
 import math
 from dataclasses import replace
-from datetime import timedelta
+from datetime import time, timedelta
 
 import pytest
 
-from bot.alert_text import alert_replies
-from engine.alerts import AlertStatus, Change, Patience, Rule, advance, judge
+from bot.alarms import is_between
+from bot.alert_text import alert_replies, ended_by_message, ended_text
+from bot.replies import Reply
+from engine.alerts import AlertStatus, Change, Manner, Patience, Rule, advance, badness, judge, to_tell
 from engine.analysis import analyse
 from engine.model import Account, AlertState, Kind, Severity, Underlying
 from engine.settings import RiskLimits
@@ -285,10 +287,20 @@ def test_an_alert_that_is_ending_fires_on_while_something_is_unknown():
 # The words
 
 
+def telling(known, of, at, **manner):
+    """The states after a look, with what is told of them."""
+    verdict = judge(of, (), LIMITS)
+    statuses, transitions = advance(known, verdict.findings, at, sees=verdict.unknown is None)
+    found = {(one.rule.value, one.subject): one for one in verdict.findings}
+    after, told = to_tell(statuses, transitions, found, at, Manner(**manner), f"alert:{at.isoformat()}")
+    return {(one.rule, one.subject): one for one in after}, told
+
+
 def words(before, now):
-    known = {(s.rule, s.subject): s for s in look({}, before, AS_OF)[0]}
-    _, transitions = look(known, now, LATER)
-    return alert_replies(transitions, now, LATER)
+    known, _ = telling({}, before, AS_OF)
+    _, told = telling(known, now, LATER)
+    ended = [ended_text(group, now, LATER) for group in ended_by_message(told).values()]
+    return [*alert_replies(told, now, LATER), *((None, Reply(text)) for text in ended)]
 
 
 def test_an_alert_says_the_scenario_the_loss_the_limit_and_the_cause():
@@ -321,10 +333,13 @@ def test_recovery_is_told_without_alarm():
 
 
 def test_the_end_of_a_scenario_that_is_run_no_more_is_not_called_a_recovery():
-    _, transitions = look(firing("Earnings Miss TSLA"), report(), AS_OF)
-    ended = [t for t in transitions if t.change is Change.CLEARED]
-    ((severity, reply),) = alert_replies(ended, report(), LATER)
-    assert severity is None and "Earnings Miss TSLA" in reply.html and "Not judged any more" in reply.html
+    ((key, status),) = firing("Earnings Miss TSLA").items()
+    told = replace(status, told_at=AS_OF, told_key="alert:x:warning")
+    _, transitions = telling({key: told}, report(), LATER)
+    (ended,) = ended_by_message(transitions).values()
+    assert ended_text(ended, report(), LATER) == (
+        "🟢 <b>not judged any more, after 12 min</b>: the loss limit, Earnings Miss TSLA"
+    )
 
 
 def test_nothing_to_tell_is_no_message():
@@ -349,3 +364,77 @@ def test_an_unknown_share_is_never_a_pass():
 def test_a_loss_is_never_nan():
     for finding in losses(report(SAFE, dark())):
         assert finding.amount is None or not math.isnan(finding.amount)
+
+
+# When it is told
+
+
+def lived_telling(*steps):
+    """The changes of the Black Swan that are told over (minutes, report, manner) steps."""
+    known, changes = {}, []
+    for minutes, one, manner in steps:
+        after, told = telling(known, one, AS_OF + timedelta(minutes=minutes), **manner)
+        known |= after
+        changes.append([t.change for t in told if t.after.subject == "Black Swan"])
+    return known, changes
+
+
+HOURLY = {"repeat_after": timedelta(hours=1)}
+MUTED = {"muted": frozenset({"portfolio_loss"})}
+
+
+def test_a_critical_alert_is_told_again_while_nobody_has_taken_note():
+    bad = report(CRITICAL)
+    _, changes = lived_telling((0, bad, HOURLY), (59, bad, HOURLY), (60, bad, HOURLY), (61, bad, HOURLY))
+    assert changes == [[Change.FIRED], [], [Change.REMINDED], []]
+    _, warnings = lived_telling((0, report(WARNING), HOURLY), (300, report(WARNING), HOURLY))
+    assert warnings == [[Change.FIRED], []]
+
+
+def test_what_is_noted_is_not_told_again_but_when_it_gets_critical_and_when_it_ends():
+    known, _ = lived_telling((0, report(WARNING), HOURLY))
+    known[SWAN] = replace(known[SWAN], acked=True)
+    after, told = telling(known, report(CRITICAL), AS_OF + timedelta(hours=2), **HOURLY)
+    assert [t.change for t in told if t.after.subject == "Black Swan"] == [Change.ESCALATED]
+    _, told = telling(after, report(SAFE), AS_OF + timedelta(hours=3), **HOURLY)
+    assert Change.CLEARED in [t.change for t in told]
+
+
+def test_a_snoozed_alert_is_silent_for_its_time_or_until_it_is_that_much_worse():
+    known, _ = lived_telling((0, report(WARNING), {}))
+    until = AS_OF + timedelta(hours=1)
+    timed = {SWAN: replace(known[SWAN], snoozed_until=until)}
+    for minutes, expected in ((30, []), (60, [Change.REMINDED]), (61, [])):
+        after, told = telling(timed, report(WARNING), AS_OF + timedelta(minutes=minutes))
+        assert [t.change for t in told if t.after.subject == "Black Swan"] == expected
+        timed = {SWAN: after[SWAN]}
+    much = badness(swan(report(WARNING)))
+    worse = {SWAN: replace(known[SWAN], snoozed_until=AS_OF + timedelta(days=9), snoozed_above=1.1 * much)}
+    same, told = telling(worse, report(WARNING), LATER)
+    assert "Black Swan" not in [t.after.subject for t in told] and same[SWAN].snoozed_above is not None
+    after, told = telling(worse, report(WARNING / 1.12), LATER)
+    assert [t.change for t in told if t.after.subject == "Black Swan"] == [Change.REMINDED]
+    assert after[SWAN].snoozed_until is None
+
+
+def test_a_muted_rule_and_quiet_hours_put_off_and_forget_nothing():
+    bad, worse = report(WARNING), report(CRITICAL)
+    _, changes = lived_telling((0, bad, MUTED), (5, bad, MUTED), (10, bad, {}))
+    assert changes == [[], [], [Change.FIRED]]
+    _, changes = lived_telling((0, bad, {"quiet": True}), (5, bad, {}))
+    assert changes == [[], [Change.FIRED]]
+    _, changes = lived_telling((0, bad, {"quiet": True}), (5, worse, {"quiet": True}))
+    assert changes == [[], [Change.FIRED]]  # critical is told at any hour
+
+
+def test_the_end_of_what_was_never_told_is_not_told():
+    _, changes = lived_telling((0, report(WARNING), MUTED), (5, report(SAFE), MUTED), (9, report(SAFE), {}))
+    assert changes == [[], [], []]
+
+
+@pytest.mark.parametrize(
+    ("at", "inside"), [("21:59", False), ("22:00", True), ("03:00", True), ("06:59", True), ("07:00", False)]
+)
+def test_quiet_hours_reach_over_midnight(at, inside):
+    assert is_between(time.fromisoformat(at), "22:00-07:00") is inside
+    assert is_between(time.fromisoformat(at), "07:00-22:00") is not inside

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bot.alert_text import alert_replies, limits_text
-from engine.alerts import Rule, advance, judge
+from engine.alerts import Manner, Rule, advance, judge, to_tell
 from engine.analysis import analyse
 from engine.calendar import detect
 from engine.model import Account, AlertState, Dividend, Event, EventKind, Kind, Severity, Underlying
@@ -183,10 +183,13 @@ def test_a_message_has_each_rule_its_limit_its_causes_and_what_would_end_it():
     report, of = a_report(held)
     limits = RiskLimits(vega_limit=100.0)
     verdict = judge(report, detect(of, report.positions), limits)
-    _, transitions = advance({}, verdict.findings, AS_OF, sees=True)
-    replies = dict(alert_replies(transitions, report, AS_OF))
+    statuses, transitions = advance({}, verdict.findings, AS_OF, sees=True)
+    by_key = {(one.rule.value, one.subject): one for one in verdict.findings}
+    _, told = to_tell(statuses, transitions, by_key, AS_OF, Manner(), "alert:now")
+    replies = dict(alert_replies(told, report, AS_OF))
     text = replies[Severity.CRITICAL].html
     assert "a vol point is worth" in text and "limit 150 USD" in text and "caused by AAA 21Aug 100C" in text
     assert "without AAA 21Aug 100C it would be within the limit" in text
-    assert {button.text for row in replies[Severity.CRITICAL].keyboard for button in row} >= {"Greeks"}
+    texts = {button.text for row in replies[Severity.CRITICAL].keyboard for button in row}
+    assert texts >= {"Greeks", "Got it", "Snooze 1 h", "Until close"}
     assert "!!vega" in limits_text(verdict, report)
