@@ -21,6 +21,7 @@ from engine.pricing.grid import (
     LANES,
     LARGEST_DEVIATION,
     LEAST_SPOT,
+    MANY_DIVIDENDS,
     QUARTER,
     SIGMA_BUMP,
     SMOOTH,
@@ -207,6 +208,9 @@ def _lattice(option: _Option, deviations: Floats, z: Floats, steps: int, split: 
             ratio = option.centre(time) / (option.centre(time) - cash)
             values = _at_fallen(values, spots, spots * ratio, cash, deviations * spacing)
             spots = spots * ratio
+            if option.at_every_step and option.sign < 0.0 and len(dates) < MANY_DIVIDENDS:
+                left = (1.0 - LARGEST_SHARE) * spots
+                values = np.where(LARGEST_SHARE * spots < cash, option.exercised(left), values)
             if option.early:
                 corner = _Corner(option, values, spots)
                 values = np.maximum(values, option.exercised(spots))

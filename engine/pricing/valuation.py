@@ -253,13 +253,15 @@ class _Horizon:
 
     def unanswered(self, out: Floats) -> tuple[IntArray, IntArray] | None:
         """Where `out` has no value though the shocked spot and sigma are sound: shocks and contracts, None for nowhere."""
-        if not np.isnan(out).any():
+        shock, column = np.nonzero(np.isnan(out))
+        if not len(shock):
             return None
-        at = np.ix_(self.shocks, self.columns)
-        spot, sigma = self._all.spot[at], self._all.sigma[at]
+        spot, sigma = self._all.spot[shock, column], self._all.sigma[shock, column]
         sound = np.isfinite(spot) & (spot >= 0.0) & np.isfinite(sigma) & (sigma >= 0.0)
-        shock, contract = np.nonzero(sound & np.isnan(out[at]))
-        return (shock, contract) if len(shock) else None
+        sound &= np.isin(shock, self.shocks) & np.isin(column, self.columns)
+        if not sound.any():
+            return None
+        return np.searchsorted(self.shocks, shock[sound]), np.searchsorted(self.columns, column[sound])
 
     def contracts_at(self, shock: IntArray, contract: IntArray) -> Contracts:
         """One contract per (shock, contract), as it is in that shock."""

@@ -14,7 +14,8 @@ import math
 
 import numpy as np
 
-from engine.pricing.grid import LANES, LEAST_SPOT
+from engine.pricing.dividends import LARGEST_SHARE
+from engine.pricing.grid import LANES, LEAST_SPOT, MANY_DIVIDENDS
 from engine.pricing.kernels.jit import inlined, kernel
 from engine.pricing.kernels.maths import SHIFT, SHIFT_BITS, exp, legs, log
 
@@ -218,6 +219,8 @@ def solve_grid(
                 spacing,
             )
             values[:] = other[:size]
+            if sign < 0.0 and not jumps and count < MANY_DIVIDENDS:
+                _exercise_what_is_left(values, paid, strike, cash * math.exp(-rate * begins) / LARGEST_SHARE)
             if early:
                 _exercise_at_a_corner(values, paid, strike, other[:size], corners, turns)
     return values
@@ -359,6 +362,17 @@ def _pay(held, out, paid, fallen, place, inverses, ratio, cash, sign, deviations
         _go_on(held, out, paid, fallen, place, size - LANES + lane, -LANES, last)
     for i in range(size):
         paid[i] *= ratio
+
+
+@kernel
+def _exercise_what_is_left(values, paid, strike, all_paid):
+    """A put that may be exercised any day, just before a dividend that spots under `all_paid` can't pay in full.
+
+    They keep a share of themselves, at which exercise is due. (Spots of less than nothing would be worth more than the strike.)
+    """
+    for i in range(paid.size):
+        if -paid[i] < all_paid:
+            values[i] = (1.0 - LARGEST_SHARE) * paid[i] - strike
 
 
 @inlined

@@ -81,11 +81,14 @@ def _shift_to_boundary(rows, row, deviations, scratch, shifts):
     level = centre(rows.tau[row], carry, rows.times[row], rows.amounts[row], rows.payments[row], 0.0)
     for lane in range(LANES):
         wide, found = deviations[lane], False
+        inwards = math.exp(-sign * spacing * wide)
+        outermost = first if sign < 0.0 else first + (nodes - 1) * spacing
+        spot = level * math.exp((outermost + 0.5 * wide) * wide)
         for k in range(1, nodes):  # from where exercise is due
             j = k if sign < 0.0 else nodes - 1 - k
             before = j - 1 if sign < 0.0 else j + 1
-            spot = level * math.exp((first + j * spacing + 0.5 * wide) * wide)
-            there = level * math.exp((first + before * spacing + 0.5 * wide) * wide)
+            there = spot
+            spot *= inwards
             over = values[LANES * j + lane] - sign * (spot - 1.0)
             if values[LANES * before + lane] - sign * (there - 1.0) > DUE * (1.0 + there):
                 break
