@@ -33,6 +33,9 @@ lattice would interpolate across one bend after the other."""
 
 MANY_DIVIDENDS = 26
 
+COARSEST = 0.45
+"""The logarithm of the spot from node to node, in the widest lane, beyond which values are not interpolated halfway."""
+
 SMOOTH = 2
 """Coefficients kept of the shift to the boundary: a line in ln s, since what each lane says of it is a little noisy."""
 
