@@ -90,9 +90,12 @@ def rows_of(
 def base_middle(c: Contracts) -> Floats:
     """(n,): the middle of each contract's base band; two volatilities that share it are read off one table."""
     deviation = np.clip(c.sigma * np.sqrt(c.tau), DETERMINISTIC, LARGEST_DEVIATION)
-    count = still_ahead(c.dividend_times, c.dividend_amounts, c.tau).sum(axis=1)
-    last = (count > 0) & (count < MANY_DIVIDENDS) & (deviation < LAST_STABLE * WIDTH)
-    return np.where(last, np.minimum(_rung(deviation), LAST_STABLE), _rung(deviation))
+    middle = _rung(deviation)
+    high = np.flatnonzero((middle > LAST_STABLE) & (deviation < LAST_STABLE * WIDTH))
+    if len(high):
+        count = still_ahead(c.dividend_times[high], c.dividend_amounts[high], c.tau[high]).sum(axis=1)
+        middle[high[(count > 0) & (count < MANY_DIVIDENDS)]] = LAST_STABLE
+    return middle
 
 
 def rounded(rows: Rows) -> Rows:
