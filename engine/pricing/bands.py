@@ -15,8 +15,8 @@ from typing import Final
 import numpy as np
 
 from engine.pricing.black_scholes import DETERMINISTIC
-from engine.pricing.dividends import by_date
-from engine.pricing.grid import LARGEST_DEVIATION, SPACING, Rows
+from engine.pricing.dividends import by_date, still_ahead
+from engine.pricing.grid import LARGEST_DEVIATION, MANY_DIVIDENDS, SPACING, Rows
 from engine.pricing.imminent import LARGE_JUMP
 from engine.pricing.types import BoolArray, Contracts, Floats, IntArray
 
@@ -25,7 +25,7 @@ WIDTH: Final = 2.5
 RUNG: Final = 1.25
 """Ratio between the middles that base bands may have."""
 
-STRIP: Final = 5.0
+STRIP: Final = 4.25
 """Standard deviations that a table reaches on either side of the strike."""
 MOST_CELLS: Final = 160
 """A table that would need more of SPACING, because the forward drifts over many deviations, is not made."""
@@ -35,6 +35,10 @@ MOST_CARRY: Final = 0.3
 """No table is made for a band that reaches higher than the first where dividends are due, since the jumps amplify rounding
 there; where rate or yield times the life of what may be exercised any day is over the second, since the exercise boundary then
 moves too far between the lanes; nor for a call before a LARGE_JUMP."""
+
+LAST_STABLE: Final = RUNG ** math.floor(math.log(STABLE / WIDTH) / math.log(RUNG))
+"""The highest middle of a band under STABLE, which is the base band of all that it reaches where dividends are due, fewer than
+MANY_DIVIDENDS."""
 
 TIME_STEP: Final = 600.0 / (365.0 * 86_400.0)
 DATE_STEP: Final = 60.0 / (365.0 * 86_400.0)
@@ -85,7 +89,13 @@ def rows_of(
 
 def base_middle(c: Contracts) -> Floats:
     """(n,): the middle of each contract's base band; two volatilities that share it are read off one table."""
-    return _rung(np.clip(c.sigma * np.sqrt(c.tau), DETERMINISTIC, LARGEST_DEVIATION))
+    deviation = np.clip(c.sigma * np.sqrt(c.tau), DETERMINISTIC, LARGEST_DEVIATION)
+    middle = _rung(deviation)
+    high = np.flatnonzero((middle > LAST_STABLE) & (deviation < LAST_STABLE * WIDTH))
+    if len(high):
+        count = still_ahead(c.dividend_times[high], c.dividend_amounts[high], c.tau[high]).sum(axis=1)
+        middle[high[(count > 0) & (count < MANY_DIVIDENDS)]] = LAST_STABLE
+    return middle
 
 
 def rounded(rows: Rows) -> Rows:

@@ -27,7 +27,14 @@ DUE = 1e-9
 
 LEAST_SPOT = 1e-12
 """Shares of the strike. Where dividends leave less, a lattice goes on linear in the spot, even to less than nothing: a limit on
-what is paid would bend the value at one spot, which is another node for each lane. The limit is put on at the look-up."""
+what is paid would bend the value at one spot, which is another node for each lane. The limit is put on at the look-up; and at
+once for a put that may be exercised any day, whose bend lies far from where it is read, but not with so many dividends that the
+lattice would interpolate across one bend after the other."""
+
+MANY_DIVIDENDS = 26
+
+COARSEST = 0.45
+"""The logarithm of the spot from node to node, in the widest lane, beyond which values are not interpolated halfway."""
 
 SMOOTH = 2
 """Coefficients kept of the shift to the boundary: a line in ln s, since what each lane says of it is a little noisy."""

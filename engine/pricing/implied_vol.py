@@ -150,15 +150,17 @@ def on_tables(c: Contracts, early: BoolArray, prices: Floats, tables: Tables, va
     rows = np.flatnonzero(reason == IvReason.OK)
     sigma = np.full(len(c), np.nan)
     if len(rows):
-        due = almost_due(c.take(rows))
-        readable, other = rows[~due], rows[due]
+        some, exercise, paid = c.take(rows), early[rows], prices[rows]
+        some = replace(some, sigma=_european_guess(some, paid))
+        due = almost_due(some)
+        readable, other = np.flatnonzero(~due), np.flatnonzero(due)
         if len(readable):
-            sigma[readable], unserved = _table_root(
-                c.take(readable), early[readable], prices[readable], tables
+            sigma[rows[readable]], unserved = _table_root(
+                some.take(readable), exercise[readable], paid[readable], tables
             )
             other = np.concatenate([other, readable[unserved]])
         if len(other):
-            sigma[other] = _searched(c.take(other), prices[other], value_at)
+            sigma[rows[other]] = _searched(some.take(other), paid[other], value_at)
         reason[rows] = np.where(np.isnan(sigma[rows]), IvReason.NO_TIME_VALUE, IvReason.OK)
     return sigma, reason
 
@@ -166,10 +168,11 @@ def on_tables(c: Contracts, early: BoolArray, prices: Floats, tables: Tables, va
 def _table_root(c: Contracts, early: BoolArray, prices: Floats, tables: Tables) -> tuple[Floats, BoolArray]:
     """The sigma at which the tables give the price: of the band that the answer itself belongs to; and where none serves.
 
-    A first guess picks a band; an answer beyond its edges, or in another's middle, picks the next one.
+    The contracts' sigma is a first guess, and picks a band; an answer beyond its edges, or in another's middle, picks the
+    next one.
     """
-    root = np.sqrt(c.tau)
-    guess, found = _european_guess(c, prices), np.full(len(c), np.nan)
+    root, guess = np.sqrt(c.tau), c.sigma.copy()
+    found = np.full(len(c), np.nan)
     open_, unserved = np.arange(len(c)), np.zeros(len(c), dtype=np.bool_)
     for attempt in range(MOST_BANDS):
         part = replace(c.take(open_), sigma=guess[open_])
@@ -197,13 +200,13 @@ def _table_root(c: Contracts, early: BoolArray, prices: Floats, tables: Tables) 
 
 
 def _searched(c: Contracts, prices: Floats, value_at: ValueAt) -> Floats:
-    """The sigma at which the model gives the price, without a table to solve on; NaN where none does.
+    """The sigma at which the model gives the price, without a table to solve on; NaN where none does. The contracts' is a guess.
 
     Polynomials through the prices of a few sigmas give the sigma as a function of the price, closer in each time; what
     leaves their reach has a bracketed method.
     """
     root = np.sqrt(c.tau)
-    log_sigma = np.log(_european_guess(c, prices))
+    log_sigma = np.log(c.sigma)
     inside = np.ones(len(c), dtype=np.bool_)
     for reach in REACHES:
         x = reach * CHEBYSHEV_NODES[:, None]

@@ -17,10 +17,12 @@ from engine.pricing.grid import (
     AT_INTRINSIC,
     BUMP,
     CHEBYSHEV_NODES,
+    COARSEST,
     DUE,
     LANES,
     LARGEST_DEVIATION,
     LEAST_SPOT,
+    MANY_DIVIDENDS,
     QUARTER,
     SIGMA_BUMP,
     SMOOTH,
@@ -129,20 +131,26 @@ def _residuals(option: _Option, deviations: Floats, z: Floats, steps: int) -> Fl
     """What the lattice adds to the closed form: two grids half a cell apart, but for large cells of what can't be exercised any
     day; against a quarter of the steps where it can; to the bit what exercise adds where that is due."""
 
-    def residual(at: Floats, steps: int, split: int) -> Floats:
-        closed = option.closed(_spots(option, deviations, at), deviations)
-        return _lattice(option, deviations, at, steps, split) - closed
-
-    fine = residual(z, steps, QUARTER)
     spots = _spots(option, deviations, z)
-    exercised = option.exercised(spots) - option.closed(spots, deviations)
-    due = option.early & (fine - exercised <= DUE)
-    if option.at_every_step or math.sqrt(3.0 / steps) < 0.99 * SPACING:
-        fine[1:-1] = 0.5 * (fine[1:-1] + _halfway(residual(0.5 * (z[1:] + z[:-1]), steps, QUARTER)))
+    closed = option.closed(spots, deviations)
+    fine = _lattice(option, deviations, z, steps, QUARTER)
+    exercised = option.exercised(spots) - closed
+    due = option.early & (fine - closed - exercised <= DUE)
+    spacing = math.sqrt(3.0 / steps)
+    if (option.at_every_step or spacing < 0.99 * SPACING) and deviations[-1] * spacing < COARSEST:
+        between = 0.5 * (z[1:] + z[:-1])
+        weight, weight_between = (
+            1.0 + _spots(option, deviations, at) / option.centre(0.0) for at in (z, between)
+        )
+        mean = _halfway(_lattice(option, deviations, between, steps, QUARTER) / weight_between)
+        fine[3:-3] = 0.5 * (fine[3:-3] + mean[2:-2] * weight[3:-3])
+    fine = fine - closed
     if not option.at_every_step:
         return np.where(due, exercised, fine)
     coarse = np.empty_like(fine)
-    even, odd = (residual(z[part::2], steps // QUARTER, 1) for part in (0, 1))
+    even, odd = (
+        _lattice(option, deviations, z[part::2], steps // QUARTER, 1) - closed[part::2] for part in (0, 1)
+    )
     coarse[::2], coarse[1::2] = even, odd
     for own, others in ((0, _halfway(odd)), (1, _halfway(even))):
         at = np.arange(2 - own, 2 - own + 2 * len(others), 2)
@@ -198,15 +206,18 @@ def _lattice(option: _Option, deviations: Floats, z: Floats, steps: int, split: 
                 values = values + corner.stepped(
                     before, deviations * math.sqrt(segment.dt / option.tau), segment.dt
                 )
-                corner = None
+                values, corner = np.maximum(values, option.exercised(before)), None
             spots = before
-            if option.early:
+            if option.at_every_step:
                 values = np.maximum(values, option.exercised(spots))
         if k > 0:
             time, cash = option.dividends[k - 1]
             ratio = option.centre(time) / (option.centre(time) - cash)
             values = _at_fallen(values, spots, spots * ratio, cash, deviations * spacing)
             spots = spots * ratio
+            if option.at_every_step and option.sign < 0.0 and len(dates) < MANY_DIVIDENDS:
+                left = (1.0 - LARGEST_SHARE) * spots
+                values = np.where(LARGEST_SHARE * spots < cash, option.exercised(left), values)
             if option.early:
                 corner = _Corner(option, values, spots)
                 values = np.maximum(values, option.exercised(spots))

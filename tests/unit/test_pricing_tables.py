@@ -6,7 +6,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from engine.pricing import Contracts, Model, backend, greeks, price, twin, valuation, value
+from engine.pricing import Contracts, Model, Shocks, backend, greeks, price, twin, valuation, value
+from engine.pricing.american import solve
 from engine.pricing.bands import RUNG, TIME_STEP, base_middle
 from engine.pricing.tables import Tables
 from tests.unit.contracts import later
@@ -206,3 +207,17 @@ def test_after_an_error_the_answer_is_right(monkeypatch: pytest.MonkeyPatch, tab
     after = price(c)
     small(monkeypatch, 1_000_000)
     np.testing.assert_array_equal(after, price(c))
+
+
+def test_a_volatile_contract_with_dividends_is_read_off_a_table_as_far_as_one_reaches(tables: Tables) -> None:
+    quarterly = [(0.06 + 0.25 * k, 0.5) for k in range(8)]
+    c = Contracts.of(
+        model=Model.AMERICAN, is_call=[True, False], spot=100.0, strike=100.0, sigma=0.65, tau=1.95, rate=0.048,
+        dividends=[quarterly],
+    )  # fmt: skip
+    sigma = np.array([[0.43, 0.43], [0.9, 0.9], [1.3, 1.3]])
+    values = value(c, Shocks(np.broadcast_to(c.spot, sigma.shape), sigma, np.zeros(3)))
+    early = np.ones(2, dtype=bool)
+    exact = [solve(replace(c, sigma=at), early, steps=1601).price for at in sigma]
+    assert tables.built == 2
+    assert np.abs(values - exact).max() < 0.005

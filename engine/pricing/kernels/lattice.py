@@ -14,11 +14,12 @@ import math
 
 import numpy as np
 
-from engine.pricing.grid import LANES, LEAST_SPOT
+from engine.pricing.dividends import LARGEST_SHARE
+from engine.pricing.grid import LANES, LEAST_SPOT, MANY_DIVIDENDS
 from engine.pricing.kernels.jit import inlined, kernel
-from engine.pricing.kernels.maths import SHIFT, SHIFT_BITS, exp, legs, log
+from engine.pricing.kernels.maths import SHIFT, SHIFT_BITS, legs, log
 
-CERTAIN = 9.0  # standard deviations beyond which the last step has no doubt
+CERTAIN = 6.5  # standard deviations beyond which the last step has no doubt
 NO_DOUBT = 37.0  # standard deviations beyond which a double has none
 BLOCK = 8 * LANES  # places found in a row
 ROWS = 7  # of scratch
@@ -85,6 +86,16 @@ def _fill(row, lanes):
 
 
 @kernel
+def geometric(first, ratio, row):
+    """A flat row of nodes, of which each is its lane's ratio times the one before."""
+    for lane in range(LANES):
+        row[lane] = first[lane]
+    for j in range(1, row.size // LANES):
+        for lane in range(LANES):
+            row[LANES * j + lane] = row[LANES * (j - 1) + lane] * ratio[lane]
+
+
+@kernel
 def solve_grid(
     sign,
     early,
@@ -126,7 +137,8 @@ def solve_grid(
 
     # Discounted signed spots of the nodes where the lattice starts, today's moved along: one step before expiry, or just
     # before the last dividend where nothing but expiry can come after it.
-    jumps = count > 0 and not at_every_step(early, sign, rate, yield_)
+    any_day = at_every_step(early, sign, rate, yield_)
+    jumps = count > 0 and not any_day
     log_level = math.log(centre(tau, carry, times, amounts, count, 0.0))
     for lane in range(LANES):
         lanes[lane] = 0.5 * deviations[lane] ** 2
@@ -144,12 +156,9 @@ def solve_grid(
             before = centre(tau, carry, times, amounts, count, ends)
             log_level += math.log((before - amounts[segment]) / before)
         begins = ends
-    for j in range(nodes):
-        for lane in range(LANES):
-            z = firsts[lane] + j * spacing
-            paid[LANES * j + lane] = z * deviations[lane] + lanes[lane] + log_level
-    for i in range(size):
-        paid[i] = sign * exp(paid[i])
+    for lane in range(LANES):
+        lanes[lane] = sign * math.exp(firsts[lane] * deviations[lane] + lanes[lane] + log_level)
+    geometric(lanes, high_end, paid)
 
     discount = math.exp(-rate * (tau - dt))
     strike = sign * discount
@@ -175,7 +184,6 @@ def solve_grid(
         drift = math.exp(yield_ * dt)
         for lane in range(LANES):
             lanes[lane] = drift * (1.0 + probability * spread[lane])
-        _fill(growth, lanes)
         back = math.exp(rate * dt)
         moves -= segment == count
         if np.any(turns != 0.0):
@@ -189,7 +197,7 @@ def solve_grid(
                 scratch,
                 low_end,
                 high_end,
-                early,
+                lanes,
                 probability,
                 strike,
                 corners,
@@ -199,7 +207,9 @@ def solve_grid(
             )
             turns[:] = 0.0
             moves -= 1
-        _roll_back(held, other, paid, growth, low_end, high_end, early, probability, strike, back, moves)
+        _roll_back(
+            held, other, paid, growth, low_end, high_end, lanes, any_day, probability, strike, back, moves
+        )
         strike *= back**moves
         if segment > 0:
             before = centre(tau, carry, times, amounts, count, begins)
@@ -218,6 +228,8 @@ def solve_grid(
                 spacing,
             )
             values[:] = other[:size]
+            if sign < 0.0 and not jumps and count < MANY_DIVIDENDS:
+                _exercise_what_is_left(values, paid, strike, cash * math.exp(-rate * begins) / LARGEST_SHARE)
             if early:
                 _exercise_at_a_corner(values, paid, strike, other[:size], corners, turns)
     return values
@@ -268,29 +280,113 @@ def _european(sign, dt, rate, yield_, discount, spots, widths, out):
 
 
 @kernel
-def _roll_back(held, other, paid, growth, low_end, high_end, early, probability, strike, back, moves):
-    """`moves` steps back, in place; `paid` and the discounted `strike`, which grows by `back` a step, go along."""
+def _roll_back(held, other, paid, growth, low_end, high_end, lanes, early, probability, strike, back, moves):
+    """`moves` steps back, in place; `paid`, which grows by its lane's factor a step, goes along.
+
+    strike: discounted; it grows by `back` a step. early: whether exercise may be due at each step; it is tested where it ever
+    pays. growth: scratch.
+    """
     size = paid.size
     stay = 1.0 - 2.0 * probability
+    leaps = np.empty(LANES)
+    for lane in range(LANES):
+        leaps[lane] = lanes[lane] ** moves
+    begins, ends = _worth_a_test(paid, leaps, strike, back**moves) if early else (0, 0)
     # Slices, not shifted indices: only then does the compiler see that no index wraps around, and use vectors.
-    below, here, above = held[:size], held[LANES : size + LANES], held[EDGES : size + EDGES]
+    tested, factors = paid[begins:ends], growth[begins:ends]
+    _fill(factors, lanes)
+    if begins > 0:
+        low, high = 0, begins
+    else:
+        low, high = ends, size
+    below, here, above = held[low:high], held[low + LANES : high + LANES], held[low + EDGES : high + EDGES]
     below_other, other_here, above_other = (
-        other[:size],
-        other[LANES : size + LANES],
-        other[EDGES : size + EDGES],
+        other[low:high],
+        other[low + LANES : high + LANES],
+        other[low + EDGES : high + EDGES],
+    )
+    low, high = begins, ends
+    below_tested, here_tested, above_tested = (
+        held[low:high],
+        held[low + LANES : high + LANES],
+        held[low + EDGES : high + EDGES],
+    )
+    below_tested_other, other_here_tested, above_tested_other = (
+        other[low:high],
+        other[low + LANES : high + LANES],
+        other[low + EDGES : high + EDGES],
     )
     for _ in range(moves // 2):
         strike *= back
         _extend(held, size, low_end, high_end)
-        _sweep(below, here, above, paid, growth, other_here, early, probability, stay, strike)
+        _sweep(below, here, above, other_here, probability, stay)
+        _test(
+            below_tested,
+            here_tested,
+            above_tested,
+            tested,
+            factors,
+            other_here_tested,
+            probability,
+            stay,
+            strike,
+        )
         strike *= back
         _extend(other, size, low_end, high_end)
-        _sweep(below_other, other_here, above_other, paid, growth, here, early, probability, stay, strike)
+        _sweep(below_other, other_here, above_other, here, probability, stay)
+        _test(
+            below_tested_other,
+            other_here_tested,
+            above_tested_other,
+            tested,
+            factors,
+            here_tested,
+            probability,
+            stay,
+            strike,
+        )
     if moves % 2 == 1:
         strike *= back
         _extend(held, size, low_end, high_end)
-        _sweep(below, here, above, paid, growth, other_here, early, probability, stay, strike)
-        here[:] = other_here
+        _sweep(below, here, above, other_here, probability, stay)
+        _test(
+            below_tested,
+            here_tested,
+            above_tested,
+            tested,
+            factors,
+            other_here_tested,
+            probability,
+            stay,
+            strike,
+        )
+        held[LANES : size + LANES] = other[LANES : size + LANES]
+    for part in (paid[:begins], paid[ends:]):  # those tested are there already
+        for j in range(part.size // LANES):
+            for lane in range(LANES):
+                part[LANES * j + lane] *= leaps[lane]
+
+
+@kernel
+def _worth_a_test(paid, leaps, strike, back):
+    """Where the nodes begin and end at which exercise ever pays, a put's the lowest, a call's the highest, while `paid` grows by
+    its lane's leap and the strike by `back`."""
+    size = paid.size
+    ever = np.empty(LANES)
+    for lane in range(LANES):
+        change = leaps[lane] / back
+        ever[lane] = max(1.0, change) if strike > 0.0 else min(1.0, change)
+    begins, ends = 0, size
+    pays = False
+    while not pays and begins < ends:
+        at = begins if strike > 0.0 else ends - LANES
+        for lane in range(LANES):
+            pays |= paid[at + lane] * ever[lane] > strike
+        if not pays and strike > 0.0:
+            begins += LANES
+        elif not pays:
+            ends -= LANES
+    return begins, ends
 
 
 @inlined
@@ -303,18 +399,20 @@ def _extend(row, size, low_end, high_end):
 
 
 @inlined
-def _sweep(below, here, above, paid, growth, out, early, probability, stay, strike):
-    """One step back at every node."""
-    if early:
-        for i in range(paid.size):
-            spot = paid[i] * growth[i]
-            paid[i] = spot
-            kept, exercised = probability * (below[i] + above[i]) + stay * here[i], spot - strike
-            out[i] = kept if kept > exercised else exercised  # noqa: FURB136 - max() of NaN costs half of the speed
-    else:
-        for i in range(paid.size):
-            paid[i] *= growth[i]
-            out[i] = probability * (below[i] + above[i]) + stay * here[i]
+def _sweep(below, here, above, out, probability, stay):
+    """One step back."""
+    for i in range(out.size):
+        out[i] = probability * (below[i] + above[i]) + stay * here[i]
+
+
+@inlined
+def _test(below, here, above, paid, growth, out, probability, stay, strike):
+    """One step back where exercise may be due."""
+    for i in range(out.size):
+        spot = paid[i] * growth[i]
+        paid[i] = spot
+        kept, exercised = probability * (below[i] + above[i]) + stay * here[i], spot - strike
+        out[i] = kept if kept > exercised else exercised  # noqa: FURB136 - max() of NaN costs half of the speed
 
 
 @kernel
@@ -361,6 +459,17 @@ def _pay(held, out, paid, fallen, place, inverses, ratio, cash, sign, deviations
         paid[i] *= ratio
 
 
+@kernel
+def _exercise_what_is_left(values, paid, strike, all_paid):
+    """A put that may be exercised any day, just before a dividend that spots under `all_paid` can't pay in full.
+
+    They keep a share of themselves, at which exercise is due. (Spots of less than nothing would be worth more than the strike.)
+    """
+    for i in range(paid.size):
+        if -paid[i] < all_paid:
+            values[i] = (1.0 - LARGEST_SHARE) * paid[i] - strike
+
+
 @inlined
 def _go_on(held, out, paid, fallen, place, edge, inwards, last):
     """Values linear in the spot at the places beyond the nodes, from the node `edge` on."""
@@ -399,7 +508,7 @@ def _step_from_a_corner(
     scratch,
     low_end,
     high_end,
-    early,
+    lanes,
     probability,
     strike,
     corners,
@@ -414,23 +523,41 @@ def _step_from_a_corner(
     """
     size = paid.size
     values = held[LANES : size + LANES]
-    corner_of, turn_of, width_of = scratch[4, :size], scratch[5, :size], scratch[6, :size]
+    corner_of, turn_of, doubt = scratch[4, :size], scratch[5, :size], scratch[6, :size]
     for lane in range(LANES):
         if turns[lane] == 0.0:
             corners[lane] = strike  # any spot: what is put there is multiplied by nothing
     _fill(corner_of, corners)
     _fill(turn_of, turns)
-    _fill(width_of, widths)
     for i in range(size):
         values[i] -= max(turn_of[i] * (paid[i] - corner_of[i]), 0.0)
-    _roll_back(held, other, paid, growth, low_end, high_end, False, probability, strike, 1.0, 1)
+    _roll_back(held, other, paid, growth, low_end, high_end, lanes, False, probability, strike, 1.0, 1)
     for i in range(size):
-        later, corner = paid[i] / drift, corner_of[i]
-        side = 1.0 if turn_of[i] * corner > 0.0 else -1.0
-        d2 = log(later / corner) / width_of[i] - 0.5 * width_of[i]
+        values[i] += max(turn_of[i] * (paid[i] / drift - corner_of[i]), 0.0)
+
+    # What the corner adds to that where it is in doubt, a few nodes of each lane, packed.
+    count, where = 0, np.empty(size, dtype=np.int64)
+    for lane in range(LANES):
+        if turns[lane] != 0.0:
+            step = math.log(high_end[lane])
+            middle = math.log(corners[lane] * drift / paid[lane]) / step
+            half = CERTAIN * widths[lane] / step
+            for j in range(max(0, int(middle - half)), min(size // LANES, int(middle + half) + 2)):
+                where[count] = LANES * j + lane
+                count += 1
+    later_at, corner_at, turn_at, width_at = growth[:count], corner_of[:count], turn_of[:count], doubt[:count]
+    for k in range(count):
+        lane = where[k] % LANES
+        later_at[k], corner_at[k] = paid[where[k]] / drift, corners[lane]
+        turn_at[k], width_at[k] = turns[lane], widths[lane]
+    for k in range(count):
+        later, corner = later_at[k], corner_at[k]
+        side = 1.0 if turn_at[k] * corner > 0.0 else -1.0
+        d2 = log(later / corner) / width_at[k] - 0.5 * width_at[k]
         d2 = min(max(d2, -NO_DOUBT), NO_DOUBT)  # a step may be too short to square what it is divided by
-        spot_leg, strike_leg = legs(side, later, corner, d2 + width_of[i], d2)
-        values[i] += turn_of[i] * (spot_leg - strike_leg)
-    if early:
-        for i in range(size):
-            values[i] = max(values[i], paid[i] - strike)
+        spot_leg, strike_leg = legs(side, later, corner, d2 + width_at[k], d2)
+        later_at[k] = turn_at[k] * (spot_leg - strike_leg) - max(turn_at[k] * (later - corner), 0.0)
+    for k in range(count):
+        values[where[k]] += later_at[k]
+    for i in range(size):
+        values[i] = max(values[i], paid[i] - strike)

@@ -13,6 +13,7 @@ import numpy as np
 
 from engine.pricing.grid import (
     CHEBYSHEV_NODES,
+    COARSEST,
     DUE,
     LANES,
     LEAST_SPOT,
@@ -22,8 +23,8 @@ from engine.pricing.grid import (
     TO_COEFFICIENTS,
 )
 from engine.pricing.kernels.jit import inlined, kernel
-from engine.pricing.kernels.lattice import EDGES, ROWS, at_every_step, centre, solve_grid
-from engine.pricing.kernels.maths import exp, legs, log
+from engine.pricing.kernels.lattice import EDGES, ROWS, at_every_step, centre, geometric, solve_grid
+from engine.pricing.kernels.maths import legs, log
 
 BY_LANE = np.ascontiguousarray(TO_COEFFICIENTS.T)
 
@@ -49,13 +50,14 @@ def build(rows, begins, ends, tables):
             _shift_to_boundary(rows, row, deviations, scratch, shifts)
         _extrapolated(rows, row, deviations, shifts, work[1:], scratch, residual)
         table = tables[rows.offset[row] : rows.offset[row] + LANES * (nodes + 1)]
-        table[:] = 0.0
         for j in range(nodes + 1):
             values = shifts if j == 0 else residual[LANES * (j - 1) : LANES * j]
             coefficients = table[LANES * j : LANES * (j + 1)]
-            for lane in range(LANES):
-                for degree in range(LANES):
-                    coefficients[degree] += BY_LANE[lane, degree] * values[lane]
+            for degree in range(LANES):
+                total = 0.0
+                for lane in range(LANES):
+                    total += BY_LANE[lane, degree] * values[lane]
+                coefficients[degree] = total
 
 
 @kernel
@@ -81,11 +83,14 @@ def _shift_to_boundary(rows, row, deviations, scratch, shifts):
     level = centre(rows.tau[row], carry, rows.times[row], rows.amounts[row], rows.payments[row], 0.0)
     for lane in range(LANES):
         wide, found = deviations[lane], False
+        inwards = math.exp(-sign * spacing * wide)
+        outermost = first if sign < 0.0 else first + (nodes - 1) * spacing
+        spot = level * math.exp((outermost + 0.5 * wide) * wide)
         for k in range(1, nodes):  # from where exercise is due
             j = k if sign < 0.0 else nodes - 1 - k
             before = j - 1 if sign < 0.0 else j + 1
-            spot = level * math.exp((first + j * spacing + 0.5 * wide) * wide)
-            there = level * math.exp((first + before * spacing + 0.5 * wide) * wide)
+            there = spot
+            spot *= inwards
             over = values[LANES * j + lane] - sign * (spot - 1.0)
             if values[LANES * before + lane] - sign * (there - 1.0) > DUE * (1.0 + there):
                 break
@@ -124,22 +129,22 @@ def _extrapolated(rows, row, deviations, shifts, work, scratch, out):
     spots, closed, fine = work[0, :size], work[1, :size], work[2, :size]
     carry = rows.rate[row] - rows.yield_[row]
     level = centre(rows.tau[row], carry, rows.times[row], rows.amounts[row], rows.payments[row], 0.0)
-    for j in range(nodes):
-        for lane in range(LANES):
-            z = firsts[lane] + j * spacing
-            spots[LANES * j + lane] = (z + 0.5 * deviations[lane]) * deviations[lane]
-    for i in range(size):
-        spots[i] = level * exp(spots[i])
+    lowest, ratio = np.empty(LANES), np.empty(LANES)
+    for lane in range(LANES):
+        lowest[lane] = level * math.exp((firsts[lane] + 0.5 * deviations[lane]) * deviations[lane])
+        ratio[lane] = math.exp(spacing * deviations[lane])
+    geometric(lowest, ratio, spots)
     _closed_form(rows, row, deviations, spots, scratch, closed)
     fine[:] = _grid(rows, row, deviations, firsts, spacing, nodes, steps, QUARTER, scratch)
     alone = work[7, :size]
     for i in range(size):
-        fine[i] -= closed[i]
-        alone[i] = fine[i]
+        alone[i] = fine[i] - closed[i]
 
     every_step = at_every_step(rows.early[row], rows.sign[row], rows.rate[row], rows.yield_[row])
-    if every_step or spacing < SPACING:
-        _average_with_halfway(rows, row, deviations, firsts, spots, work[3:], scratch, fine, out)
+    if (every_step or spacing < SPACING) and deviations[LANES - 1] * spacing < COARSEST:
+        _average_with_halfway(rows, row, deviations, firsts, level, spots, work[3:], scratch, fine)
+    for i in range(size):
+        fine[i] -= closed[i]
     if every_step:
         evens, odds = LANES * ((nodes + 1) // 2), LANES * (nodes // 2)
         even, odd, mean = work[3, :evens], work[4, :odds], work[5, :size]
@@ -171,28 +176,31 @@ def _extrapolated(rows, row, deviations, shifts, work, scratch, out):
 
 
 @kernel
-def _average_with_halfway(rows, row, deviations, firsts, spots, work, scratch, fine, mean):
-    """Residuals at the nodes, `fine`, become the mean of theirs and of what a grid half a cell apart says there.
+def _average_with_halfway(rows, row, deviations, firsts, level, spots, work, scratch, fine):
+    """Values at the nodes, `fine`, become the mean of theirs and of what a grid half a cell apart says there.
 
-    spots: at the nodes. mean: scratch.
+    That is interpolated over 1 + spot / level, which keeps what is far in the money from bending. spots: at the nodes.
     """
     nodes, spacing = rows.nodes[row], rows.spacing[row]
-    size, between = LANES * nodes, LANES * (nodes - 1)
-    spots_between, closed, widths = work[0, :between], work[1, :between], work[2, :between]
-    for lane in range(LANES):
-        widths[lane] = math.exp(0.5 * spacing * deviations[lane])
-    for i in range(LANES, between):
-        widths[i] = widths[i - LANES]
-    for i in range(between):
-        spots_between[i] = spots[i] * widths[i]
-    _closed_form(rows, row, deviations, spots_between, scratch, closed)
+    size, between, edge = LANES * nodes, LANES * (nodes - 1), 3 * LANES
+    widths, mean = work[0, :between], work[1, : between - LANES]
+    half = np.exp(0.5 * spacing * deviations)
+    for j in range(nodes - 1):
+        for lane in range(LANES):
+            widths[LANES * j + lane] = half[lane]
     starts, steps = firsts + 0.5 * spacing, _steps(spacing)
     values = _grid(rows, row, deviations, starts, spacing, nodes - 1, steps, QUARTER, scratch)
+    inverse = 1.0 / level
     for i in range(between):
-        values[i] -= closed[i]
-    _halfway(values, mean[LANES : size - LANES])
-    for i in range(LANES, size - LANES):
-        fine[i] = 0.5 * (fine[i] + mean[i])
+        values[i] /= 1.0 + spots[i] * widths[i] * inverse
+    _halfway(values, mean)
+    inner, at, there = (
+        fine[edge : size - edge],
+        spots[edge : size - edge],
+        mean[edge - LANES : size - edge - LANES],
+    )
+    for i in range(inner.size):
+        inner[i] = 0.5 * (inner[i] + there[i] * (1.0 + at[i] * inverse))
 
 
 @kernel
