@@ -130,10 +130,17 @@ def _paragraph(findings: list[Finding], report: RiskReport) -> str:
     cure = _cure(worst, labels)
     if cure:
         lines.append(escape(cure))
-    if others:
-        named = ", ".join(escape(_short(one, labels)) for one in others[:MOST_LISTED])
-        lines.append(f"and too: {named}{_more(len(others))}")
-    return "\n".join(lines)
+    return "\n".join([*lines, *_others([_short(one, labels) for one in others])])
+
+
+def _others(names: Sequence[str]) -> list[str]:
+    """All of them: many are as many lines, so that a message that is too long can be cut between them."""
+    if not names:
+        return []
+    if len(names) <= MOST_LISTED:
+        return [f"and too: {escape(', '.join(names))}"]
+    rows = [names[i : i + MOST_LISTED] for i in range(0, len(names), MOST_LISTED)]
+    return [f"and {len(names)} more:", *(escape(", ".join(row)) for row in rows)]
 
 
 def _sentence(finding: Finding, report: RiskReport) -> str:

@@ -13,7 +13,7 @@ from typing import Final
 import anyio
 from telegram import Bot
 
-from bot.delivery import Refused, put_in_place, send
+from bot.delivery import Refused, put_in_place, send, split
 from bot.replies import Button, Keyboard, Reply
 from engine.clock import Clock
 from engine.store import AsyncStore, Message, MessageKind, OutboxItem, Priority, Store
@@ -60,8 +60,8 @@ class Outbox:
         self._poked.set()
 
     async def ending(self, key: str, told_key: str, html: str, chats: Iterable[int]) -> list[Message]:
-        """Rows for the end of what the message `told_key` told: in each chat a reply to it, and its own text with that line below
-        and without its buttons; a message of its own where that one has not been sent."""
+        """Rows for the end of what the message `told_key` told: in each chat a reply to it, and, where it fits one message,
+        its own text with that line below and without its buttons; a message of its own where that one has not been sent."""
         told = {item.chat_id: item for item in await self._store.read(Store.told, told_key)}
         waiting: list[Message] = []
         for chat_id in chats:
@@ -75,10 +75,11 @@ class Outbox:
                 self._clock,
             )
             if item is not None and item.telegram_message_id is not None:
-                there = {"html": f"{item.body['html']}\n{html}", "replaces": item.telegram_message_id}
-                edit = replace(reply, key=f"{key}:edit:{told_key}:{chat_id}", body=there)
+                marked = f"{item.body['html']}\n{html}"
+                if len(split(marked)) == 1:
+                    there = {"html": marked, "replaces": item.telegram_message_id}
+                    waiting.append(replace(reply, key=f"{key}:edit:{told_key}:{chat_id}", body=there))
                 reply = replace(reply, body={**reply.body, "answers": item.telegram_message_id})
-                waiting.append(edit)
             waiting.append(reply)
         return waiting
 

@@ -8,7 +8,7 @@ from typing import Final
 from engine import calendar
 from engine.alerts.findings import Finding, Limits, Rule
 from engine.calendar import FindingKind
-from engine.model import Severity
+from engine.model import UNSET_ABOVE, Severity
 from engine.results import NamedPnl, RiskReport, ScenarioResult
 from engine.settings import RiskLimits
 
@@ -118,6 +118,8 @@ def short_gamma(report: RiskReport, limits: RiskLimits, unknown: str | None) -> 
     parts = report.standing.gamma_pnl.tolist()
     known = [part for part in parts if math.isfinite(part)]
     loss = -math.fsum(known) if known else None
+    if len(known) < len(parts) and unknown is None:
+        unknown = f"the gamma of {len(parts) - len(known)} positions is unknown"
     yield _measured(
         report,
         Rule.SHORT_GAMMA,
@@ -216,12 +218,17 @@ def _measured(
     amount: float | None = None,
     causes: tuple[NamedPnl, ...] = (),
 ) -> Finding:
-    if value is not None and not math.isfinite(value):
-        value = None
+    if not _is_a_number(value) or (amount is not None and not _is_a_number(amount)):
+        value = amount = None
     severity, limit, recovered = of.judged(value)
     if value is None and report.positions and unknown is None:
         unknown = "it can't be computed"
     return Finding(rule, subject, severity, value, limit, amount, causes, unknown, recovered)
+
+
+def _is_a_number(value: float | None) -> bool:
+    """Not NaN, not infinite, not the broker's mark for 'no value'."""
+    return value is not None and abs(value) < UNSET_ABOVE
 
 
 def _share(amount: float | None, report: RiskReport) -> float | None:
