@@ -28,6 +28,8 @@ from engine.store import AlertEvent, AlertRecord, AsyncStore, Store
 
 Key = tuple[str, str]
 TIMES: Final = ("fired_at", "told_at", "snoozed_until")
+UNHURRIED_FOR: Final = timedelta(seconds=30)
+BLIND_TOLD_AFTER: Final = timedelta(seconds=60)
 FAR_AWAY: Final = timedelta(days=3650)
 
 
@@ -52,7 +54,9 @@ class Alarms:
         self._clock = clock
         self._settings = settings
         self._zone = zone
-        self._patience = Patience(timedelta(seconds=settings.pending), timedelta(seconds=settings.recovering))
+        self._patience = Patience(
+            timedelta(seconds=settings.pending), timedelta(seconds=settings.recovering), UNHURRIED_FOR
+        )
         self.lock = anyio.Lock()
         self._known: dict[Key, AlertStatus] = {}
         self._findings: dict[Key, Finding] = {}
@@ -66,18 +70,22 @@ class Alarms:
         self.muted = await self._store.read(Store.muted_rules)
 
     @property
+    def states(self) -> tuple[AlertStatus, ...]:
+        return tuple(self._known.values())
+
+    @property
     def firing(self) -> tuple[AlertStatus, ...]:
         return tuple(one for one in self._known.values() if one.is_firing)
 
-    def step(self, verdict: Judgement) -> Step:
-        """What a verdict makes of the states now."""
+    def step(self, verdict: Judgement, *, blind: bool = False) -> Step:
+        """What a verdict makes of the states now; `blind`: the link sees nothing, and that is told by who watches it."""
         now = self._clock.now()
         statuses, transitions = advance(
             self._known, verdict.findings, now, sees=verdict.unknown is None, patience=self._patience
         )
         self._findings = {(one.rule.value, one.subject): one for one in verdict.findings}
         key = f"alert:{now.isoformat()}"
-        after, telling = to_tell(statuses, transitions, self._findings, now, self._manner(now), key)
+        after, telling = to_tell(statuses, transitions, self._findings, now, self._manner(now, blind), key)
         changed = tuple(one for one in after if self._known.get((one.rule, one.subject)) != one)
         events = tuple(_event(one, now) for one in transitions if _is_kept(one))
         return Step(now, tuple(after), changed, events, tuple(telling), key)
@@ -86,11 +94,12 @@ class Alarms:
         """The step has been stored."""
         self._known |= {(one.rule, one.subject): one for one in step.statuses}
 
-    def _manner(self, now: datetime) -> Manner:
+    def _manner(self, now: datetime, blind: bool) -> Manner:
         repeat, quiet = self._settings.repeat, self._settings.quiet_hours
         return Manner(
             repeat_after=timedelta(seconds=repeat) if repeat else None,
             muted=self.muted,
+            blind_after=None if blind else BLIND_TOLD_AFTER,
             quiet=quiet is not None and is_between(now.astimezone(self._zone).time(), quiet),
         )
 

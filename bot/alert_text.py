@@ -8,16 +8,29 @@ from typing import Final
 from zoneinfo import ZoneInfo
 
 from bot.alarms import moment
-from bot.cards import age, clock, pre, short_label
-from bot.replies import Keyboard, Reply, button
-from engine.alerts import BOOK, QUIETLY_UNKNOWN, AlertStatus, Change, Finding, Judgement, Rule, Transition
+from bot.cards import age, clock, cut, pre, short_label
+from bot.replies import SEPARATOR, Keyboard, Reply, button
+from engine.alerts import (
+    BOOK,
+    QUIETLY_UNKNOWN,
+    AlertStatus,
+    Change,
+    Finding,
+    Judgement,
+    Rule,
+    Transition,
+    badness,
+    warns_at,
+)
 from engine.model import AlertState, Severity
 from engine.reports.numbers import UNKNOWN, amount, compact, percent
 from engine.results import RiskReport
+from engine.settings import RiskLimits
 from engine.store import AlertEvent
 
 MOST_LISTED: Final = 6
 MOST_ALERTS: Final = 30
+MOST_NAME_BYTES: Final = 56
 
 TITLES: Final = {
     Rule.PORTFOLIO_LOSS: "the loss limit",
@@ -30,7 +43,8 @@ TITLES: Final = {
     Rule.PIN: "pin risk",
     Rule.EXPIRING: "expiry today",
     Rule.EARNINGS_INSIDE: "earnings inside an expiration",
-    Rule.IV_RANK: "IV rank",
+    Rule.IV_HIGH: "high IV rank",
+    Rule.IV_LOW: "low IV rank",
 }
 """What a rule watches, in the words of its messages."""
 
@@ -45,7 +59,8 @@ NAMES: Final = {
     Rule.PIN: "pin",
     Rule.EXPIRING: "expiry",
     Rule.EARNINGS_INSIDE: "earnings",
-    Rule.IV_RANK: "IV rank",
+    Rule.IV_HIGH: "IV high",
+    Rule.IV_LOW: "IV low",
 }
 """The same where there is little room, and as people call it in a command."""
 RULE_WORDS: Final = {name.casefold(): rule for rule, name in NAMES.items()}
@@ -63,12 +78,11 @@ def alert_replies(
         if telling:
             replies.append((severity, _broken(severity, telling, report, now)))
     blind = [t.finding for t in transitions if t.change is Change.BLIND and t.finding is not None]
-    blind = [finding for finding in blind if finding.rule not in QUIETLY_UNKNOWN]
     if blind:
         words = f"⚪ <b>Can't be judged: {_titles(blind)}</b>: {escape(blind[0].unknown or '')}."
         replies.append((None, Reply(words)))
     seen = [t.finding for t in transitions if t.change is Change.SEEING and t.finding is not None]
-    if seen and not all(finding.rule in QUIETLY_UNKNOWN for finding in seen):
+    if seen:
         replies.append((None, Reply(f"🟢 <b>Can be judged again: {_titles(seen)}</b>.")))
     return replies
 
@@ -89,7 +103,8 @@ def ended_text(ended: Sequence[Transition], report: RiskReport, now: datetime) -
         after = one.after
         of = "" if after.subject == BOOK else f", {escape(labels.get(after.subject, after.subject))}"
         long = "" if after.fired_at is None else f" after {age((now - after.fired_at).total_seconds())}"
-        how = "cleared" if one.finding is not None else "not judged any more,"
+        ran = one.finding is not None or after.rule != Rule.PORTFOLIO_LOSS
+        how = "cleared" if ran else "not run any more,"
         lines.append(f"🟢 <b>{how}{long}</b>: {TITLES[Rule(after.rule)]}{of}")
     if len(ended) > MOST_ALERTS:
         lines.append(f"and {len(ended) - MOST_ALERTS} more")
@@ -179,21 +194,24 @@ def _limit(finding: Finding, report: RiskReport) -> str:
 
 def _short(finding: Finding, labels: dict[str, str]) -> str:
     """One more of the same, in few words."""
-    if finding.rule in {Rule.PORTFOLIO_LOSS, Rule.CONCENTRATION, Rule.IV_RANK}:
+    if finding.rule in {Rule.PORTFOLIO_LOSS, Rule.CONCENTRATION, Rule.IV_HIGH, Rule.IV_LOW}:
         return f"{finding.subject} {percent(finding.value, signed=False)}"
     return labels.get(finding.subject, finding.subject)
 
 
 def _cure(finding: Finding, labels: dict[str, str]) -> str:
-    """The fewest of the causes without which the limit would hold; nothing where that can't be said of money."""
+    """The fewest of the causes without which the limit would hold; nothing where that can't be said of sums of money: without a
+    position a Value at Risk falls by less than its part."""
     if finding.amount is None or finding.limit is None or not finding.value or not finding.causes:
+        return ""
+    if finding.rule is Rule.VAR:
         return ""
     allowed = finding.amount * finding.limit / finding.value
     left, named = finding.amount, []
     for row in finding.causes:
         left -= abs(row.pnl)
         named.append(labels.get(row.id, row.id))
-        if left <= allowed:
+        if abs(left) <= allowed:
             return f"without {' and '.join(named)} it would be within the limit"
     return f"it takes {amount(finding.amount - allowed)} less to be within the limit"
 
@@ -204,8 +222,7 @@ def _keyboard(rules: list[Rule], findings: list[Finding], report: RiskReport) ->
     if Rule.PORTFOLIO_LOSS in rules:
         losses = [one for one in findings if one.rule is Rule.PORTFOLIO_LOSS]
         worst = max(losses, key=lambda finding: finding.value or 0.0)
-        number = [result.name for result in report.scenarios].index(worst.subject)
-        buttons += [button("Open scenario", "scenario", number, 0, "n"), button("All scenarios", "all")]
+        buttons += [button("Open scenario", "open", _fitting(worst.subject)), button("All scenarios", "all")]
     if {Rule.SHORT_GAMMA, Rule.VEGA} & set(rules):
         buttons.append(button("Greeks", "greeks", "underlying"))
     if Rule.VAR in rules:
@@ -230,27 +247,42 @@ def firing_words(firing: Sequence[AlertStatus], report: RiskReport) -> str:
 
 
 def alerts_text(
-    firing: Sequence[AlertStatus], muted: frozenset[str], report: RiskReport, now: datetime, zone: ZoneInfo
+    states: Sequence[AlertStatus], muted: frozenset[str], report: RiskReport, now: datetime, zone: ZoneInfo
 ) -> str:
-    """What is firing, the most pressing rule first, each since when, and what is put off."""
+    """What is firing, the most pressing rule first, each since when, what is put off, and what can't be judged."""
+    firing = [one for one in states if one.is_firing]
+    dark = {one.rule for one in states if one.state is AlertState.UNKNOWN and one.rule not in QUIETLY_UNKNOWN}
+    blind = ", ".join(TITLES[rule] for rule in Rule if rule.value in dark)
+    below = [f"⚪ can't be judged: {blind}. /limits says why"] if blind else []
     silent = ", ".join(NAMES[rule] for rule in Rule if rule.value in muted)
-    below = [f"muted: {silent} (/alerts unmute speaks again)"] if silent else []
+    below += [f"muted: {silent} (/alerts unmute speaks again)"] if silent else []
+    if not states:
+        return "\n".join(["<b>Alerts</b>", "Nothing has been judged yet.", *below])
     if not firing:
-        words = "Nothing is firing. /limits shows how far everything is from its limit."
+        words = "Nothing that can be judged is firing." if blind else "Nothing is firing."
+        words += " /limits shows how far everything is from its limit."
         return "\n".join(["<b>Alerts</b>", words, *below])
-    labels = _labels(report)
-    there = sorted(
-        firing, key=lambda one: (ORDER[one.rule], one.severity is not Severity.CRITICAL, one.subject)
-    )
-    lines = []
-    for one in there[:MOST_ALERTS]:
-        sign = "🔴" if one.severity is Severity.CRITICAL else "🟠"
-        of = "" if one.subject == BOOK else f", {escape(labels.get(one.subject, one.subject))}"
-        when = "" if one.fired_at is None else f", since {clock(one.fired_at, now, zone)}"
-        lines.append(f"{sign} {TITLES[Rule(one.rule)]}{of}{when}{_put_off(one, now, zone)}")
-    if len(there) > MOST_ALERTS:
-        lines.append(f"and {len(there) - MOST_ALERTS} more")
-    return "\n".join([f"<b>Alerts: {len(there)} firing</b>", *lines, *below])
+    labels, lines = _labels(report), []
+    for rule in Rule:
+        mine = sorted((one for one in firing if one.rule == rule), key=lambda one: one.fired_at or now)
+        if not mine:
+            continue
+        sign = "🔴" if any(one.severity is Severity.CRITICAL for one in mine) else "🟠"
+        head = f"{sign} {TITLES[rule]}"
+        if len(mine) == 1:
+            of = (
+                "" if mine[0].subject == BOOK else f", {escape(labels.get(mine[0].subject, mine[0].subject))}"
+            )
+            when = "" if mine[0].fired_at is None else f", since {clock(mine[0].fired_at, now, zone)}"
+            lines.append(f"{head}{of}{when}{_put_off(mine[0], now, zone)}")
+            continue
+        lines.append(f"{head}: {len(mine)}")
+        lines += [
+            f"   {escape(labels.get(one.subject, one.subject))}{_put_off(one, now, zone)}"
+            for one in mine[:MOST_LISTED]
+        ]
+        lines += [f"  {_more(len(mine))}"] if len(mine) > MOST_LISTED else []
+    return "\n".join([f"<b>Alerts: {len(firing)} firing</b>", *lines, *below])
 
 
 def _put_off(status: AlertStatus, now: datetime, zone: ZoneInfo) -> str:
@@ -295,30 +327,32 @@ def history_text(events: Sequence[AlertEvent], report: RiskReport, now: datetime
     return "\n".join(["<b>What became of alerts</b>", *(lines or ["Nothing has happened yet."])])
 
 
-def limits_text(verdict: Judgement, report: RiskReport) -> str:
-    """Each rule that has a limit: the worst of its subjects now, and the limit."""
-    lines = [f"{'':<14}{'now':>8}{'limit':>8}"]
-    dated = []
+def limits_text(verdict: Judgement, report: RiskReport, limits: RiskLimits) -> str:
+    """Each rule that has a limit: the worst of its subjects now, and the limit at which it warns."""
+    labels, lines, below = _labels(report), [f"{'':<14}{'now':>8}{'limit':>8}"], []
     for rule in Rule:
         mine = [finding for finding in verdict.findings if finding.rule is rule]
-        if rule is Rule.IV_RANK or not mine:
+        if not mine:
             continue
         if mine[0].limit is None:
-            dated.append(f"{TITLES[rule]}: {len(mine)}")
+            names = ", ".join(labels.get(one.subject, one.subject) for one in mine[:MOST_LISTED])
+            below.append(f"{TITLES[rule]}: {names}{_more(len(mine))}")
             continue
-        worst = max(
-            mine, key=lambda one: (one.severity is not None, -1.0 if one.value is None else one.value)
-        )
+        worst = max(mine, key=lambda one: badness(one) or 0.0)
         sign = {None: "", Severity.WARNING: "!", Severity.CRITICAL: "!!"}[worst.severity]
-        now, limit = _in_unit(rule, worst.value), _in_unit(rule, worst.limit)
+        now, limit = _in_unit(rule, worst.value), _in_unit(rule, warns_at(limits, rule))
         lines.append(f"{sign + NAMES[rule]:<14}{now:>8}{limit:>8}")
+        if worst.subject != BOOK and worst.value is not None:
+            lines.append(f"  {cut(labels.get(worst.subject, worst.subject), 28)}")
+        why = {one.unknown for one in mine if one.unknown not in {None, verdict.unknown}}
+        below += [f"⚠ {NAMES[rule]}: {reason}" for reason in sorted(filter(None, why))]
     words = [
         f"<b>Limits</b>, {escape(report.base_currency)} and % of {escape(report.basis_name)}",
         pre(lines),
     ]
     if verdict.unknown is not None:
         words.append(f"⚠ it may be worse: {escape(verdict.unknown)}")
-    words += dated
+    words += [escape(line) for line in below]
     return "\n".join([*words, "! is over the limit, !! critical; of several the worst is shown."])
 
 
@@ -332,6 +366,11 @@ def _in_unit(rule: Rule, value: float | None) -> str:
         if abs(value) < 10.0
         else f"{compact(100.0 * value, short=True)}%".removeprefix("+")
     )
+
+
+def _fitting(name: str) -> str:
+    """As much of a scenario's name as a button carries."""
+    return name.encode()[:MOST_NAME_BYTES].decode(errors="ignore").replace(SEPARATOR, "")
 
 
 def _titles(findings: Sequence[Finding]) -> str:

@@ -276,10 +276,8 @@ def greeks_text(report: RiskReport, by: str) -> str:
     for name, row in greeks_frame(report, by).iterrows():
         cells = "".join(f"{compact(row[column], short=True):>6}" for column in shown)
         lines.append(f"{cut(str(name).removesuffix(' d'), width):<{width}}{cells}")
-    words = (
-        f"<b>Greeks by {by}</b>, {report.base_currency}: $Δ dollar delta, $Γ its change for 1 %, "
-        "vega per vol point, theta per day"
-    )
+    gamma = "" if by == "sector" else "$Γ its change for 1 %, "
+    words = f"<b>Greeks by {by}</b>, {report.base_currency}: $Δ dollar delta, {gamma}vega per vol point, theta per day"
     of = report.standing
     against = (
         f"Beta-weighted: $Δ {compact(of.beta_delta)}, {compact(of.beta_shares)} shares of {escape(of.reference)}. "

@@ -13,7 +13,7 @@ from engine.explained import Trade
 from engine.model import Snapshot
 from engine.store import AsyncStore, Execution, Store
 
-FAR_FROM_IT: Final = timedelta(hours=1)
+FAR_FROM_IT: Final = timedelta(minutes=15)
 """Of a close or an open: a Snapshot stored farther from it is pointed at."""
 FIRST_OF_ALL: Final = datetime.min.replace(tzinfo=ZoneInfo("UTC"))
 

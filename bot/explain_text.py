@@ -23,13 +23,15 @@ def explain_head(explanation: Explanation, start: Start, symbol: str | None, bas
     """The P&L, since when, and what share of net liquidation it is."""
     whose = f" of {escape(symbol)}" if symbol else ""
     total = explanation.total
-    share = "" if not basis else f" ({percent(total.actual / basis)})"
+    share = "" if not basis else f" ({percent(total.earned / basis)})"
     lines = [
         f"<b>P&amp;L{whose} since {escape(start.name)}</b>",
-        f"<b>{amount(total.actual, signed=True)} {explanation.base_currency}</b>{share}",
+        f"<b>{amount(total.earned, signed=True)} {explanation.base_currency}</b>{share}",
     ]
     if compact(total.steps.changed) not in {"0", UNKNOWN}:
-        lines.append(f"{amount(total.earned, signed=True)} without what changed unseen")
+        lines.append(
+            f"and {amount(total.steps.changed, signed=True)} that changed unseen, which is no P&amp;L"
+        )
     if (
         explanation.net_liquidation_change is not None
         and explanation.later - explanation.earlier >= ACCOUNT_LAGS

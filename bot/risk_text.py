@@ -60,9 +60,13 @@ def risk_text(report: RiskReport, days: int) -> str:
 def _beyond_greeks(tail: TailRisk) -> list[str]:
     """A sentence where Greeks alone would say something else than the models."""
     full, fast = tail.figure(0.99), tail.figure(0.99, "delta-gamma-vega")
-    if full is None or fast is None or abs(fast.var - full.var) <= FAR_OFF * abs(full.var):
+    if full is None or fast is None:
         return []
-    said = "more" if fast.var > full.var else "less"
+    pairs = [(fast.var, full.var), (fast.es, full.es)]
+    off = next(((quick, exact) for quick, exact in pairs if abs(quick - exact) > FAR_OFF * abs(exact)), None)
+    if off is None:
+        return []
+    said = "more" if off[0] > off[1] else "less"
     return [f"Delta, gamma and vega alone would say {said}: the tail lies beyond them."]
 
 
@@ -101,7 +105,10 @@ def symbol_risk_text(report: RiskReport, symbol: str, days: int) -> str:
         return "\n".join([*words, f"Value at Risk unknown: {escape(tail.unknown)}."])
     share = next((one for one in tail.by_underlying if one.name == symbol), None)
     if share is None:
-        words.append("None of its positions is in the Value at Risk.")
+        why = {remark.id: remark.reason for remark in tail.left_out}
+        reasons = dict.fromkeys(why[row.id] for _, row in rows if row.id in why)
+        said = f": {escape('; '.join(reasons))}" if reasons else ""
+        words.append(f"None of its positions is in the Value at Risk{said}.")
     else:
         words.append(
             f"ES 97.5 %: {_loss(root * share.component_es)} of the book's, {_loss(root * share.standalone_es)} alone, "
@@ -135,9 +142,10 @@ def concentration_text(report: RiskReport) -> str:
         lines.append(f"and {len(report.concentration) - MOST_RANKED} more")
     words = [f"<b>Concentration</b>, % of {escape(report.basis_name)}"]
     words += [escape(line) for line in standing_lines(report)]
-    return "\n".join(
-        [*words, pre(lines), "ES: part of the expected shortfall at 97.5 %; negative is a hedge."]
-    )
+    below = ["ES: part of the expected shortfall at 97.5 %; negative is a hedge."]
+    if report.tail.left_out:
+        below.append(f"! {len(report.tail.left_out)} positions are in no expected shortfall; /risk says why")
+    return "\n".join([*words, pre(lines), *below])
 
 
 def _share(share: float | None) -> str:

@@ -2,6 +2,7 @@
 one transaction (D12)."""
 
 import logging
+from dataclasses import replace
 from datetime import date, datetime, timedelta
 from html import escape
 from typing import Final
@@ -21,6 +22,7 @@ from bot.replies import Reply
 from engine.alerts import judge
 from engine.calendar import detect
 from engine.clock import Clock
+from engine.errors import StoreError
 from engine.model import Severity
 from engine.settings import AlertSettings
 from engine.store import AsyncStore, Message, MessageKind, Priority, Store
@@ -70,36 +72,39 @@ class Watch:
     async def cycle(self) -> None:
         """Judge the book as it is now, store it and tell what changed."""
         started = self._clock.monotonic()
-        view = await self._desk.view(fresh=True)
+        await self._desk.view()  # right after the start it waits for the link and its first prices
         blind = self._desk.link_state.blind
         if blind is not None and self._desk.link_state.expected:
             log.info("no cycle in the hour of the broker's restart (%s)", blind)
             return
-        if blind is None and not view.report.complete:
+        if not await self._judge(blind, keep=blind is None):
             log.info("the account has not arrived whole yet; no cycle")
             return
-        await self._judge(view, blind, keep=blind is None)
         health = self._context.health
         health.last_cycle_at, health.last_cycle_s = self._clock.now(), self._clock.monotonic() - started
 
     async def look(self) -> None:
         """Judge the book where anything moved since the last look, so that a breach is told in seconds; the cycle stores it."""
         changes = self._desk.changes
-        if changes == self._looked_at or self._desk.link_state.blind is not None:
-            return
-        view = await self._desk.view(fresh=True)
-        if view.report.complete:
-            await self._judge(view, None, keep=False)
+        if (
+            changes != self._looked_at
+            and self._desk.link_state.blind is None
+            and await self._judge(None, keep=False)
+        ):
             self._looked_at = changes
 
-    async def _judge(self, view: View, blind: str | None, *, keep: bool) -> None:
-        """Judge the view and store what changed with the messages that it causes; `keep` stores the view and every state."""
-        dated = await anyio.to_thread.run_sync(detect, view.snapshot, view.report.positions)
-        verdict = judge(view.report, dated, self._desk.settings.risk_limits, blind)
+    async def _judge(self, blind: str | None, *, keep: bool) -> bool:
+        """Judge the book as it is now and store what changed with the messages that it causes; `keep` stores the view and every
+        state. False where the account is not whole."""
         alarms = self._context.alarms
         async with alarms.lock:
-            step = alarms.step(verdict)
-            waiting = await self._messages(step, view)
+            view = await self._desk.view(fresh=True)
+            if blind is None and not view.report.complete:
+                return False
+            dated = await anyio.to_thread.run_sync(detect, view.snapshot, view.report.positions)
+            verdict = judge(view.report, dated, self._desk.settings.risk_limits, blind)
+            step = alarms.step(verdict, blind=blind is not None)
+            waiting, lines = await self._messages(step, view)
             if keep:
                 records = [record_of(status, self._clock) for status in step.statuses]
                 await self._store.write(
@@ -109,8 +114,12 @@ class Watch:
                 records = [record_of(status, self._clock) for status in step.changed]
                 await self._store.write(Store.save_alerts, records, waiting, step.events)
             alarms.taken(step)
+        if self._console:
+            for line in lines:
+                print(line, flush=True)
         if waiting:
             self._outbox.poke()
+        return True
 
     async def follow_link(self, hours: MarketHours) -> None:
         """Say once when the link has been blind for a while in or shortly before market hours, and once when it sees again.
@@ -156,7 +165,8 @@ class Watch:
         if blind is not None or not view.report.complete or day != today:
             log.warning("no Value at Risk is kept of %s: %s", today, blind or "the account is not whole")
             return
-        await self._context.track.keep(view, day, self._desk.settings)
+        whole = replace(view, report=await self._desk.simulated(view))
+        await self._context.track.keep(whole, day, self._desk.settings)
 
     async def failed(self, line: str) -> None:
         """Tell the owner that a job failed, once an hour for the same words."""
@@ -165,17 +175,20 @@ class Watch:
         health.last_failure = line
         key = f"failed:{line}:{self._clock.now():%Y-%m-%dT%H}"
         reply = Reply("⚠ " + escape(line, quote=False))
-        await self._tell(key[:200], MessageKind.ALERT, [reply], Priority.ALERT)
+        try:
+            await self._tell(key[:200], MessageKind.ALERT, [reply], Priority.ALERT)
+        except StoreError:
+            log.exception("that %s could not be told: the database refuses", line)
 
-    async def _messages(self, step: Step, view: View) -> list[Message]:
-        """What a step tells, to every chat: the alerts, and at their end a reply to the message that told them, marked there."""
-        if not self._enabled or not step.telling:
-            return []
+    async def _messages(self, step: Step, view: View) -> tuple[list[Message], list[str]]:
+        """What a step tells, to every chat and on the terminal: alerts, and their ends as replies to what told them."""
         waiting: list[Message] = []
+        lines: list[str] = []
+        if not self._enabled or not step.telling:
+            return waiting, lines
         foot = self._context.foot(view)
         for severity, reply in alert_replies(step.telling, view.report, step.at):
-            if self._console:
-                print(_first_line(reply), flush=True)
+            lines.append(_first_line(reply))
             words = Reply(f"{reply.html}\n{foot}", keyboard=reply.keyboard)
             key = f"{step.key}:{severity or f'notice{len(waiting)}'}"
             waiting += messages(
@@ -183,10 +196,9 @@ class Watch:
             )
         for told_key, ended in ended_by_message(step.telling).items():
             over = ended_text(ended, view.report, step.at)
-            if self._console:
-                print("alert: " + plain(over).replace("\n", ", "), flush=True)
+            lines.append("alert: " + plain(over).replace("\n", ", "))
             waiting += await self._outbox.ending(step.key, told_key, over, self._gate.chats)
-        return waiting
+        return waiting, lines
 
     async def _tell(self, key: str, kind: MessageKind, replies: list[Reply], priority: Priority) -> None:
         waiting = messages(key, self._gate.chats, kind, replies, priority, self._clock)

@@ -17,7 +17,7 @@ from anyio.streams.text import TextReceiveStream
 
 from engine.errors import RequestError, RiskbotError
 
-STARTS_WITHIN_S: Final = 30.0
+STARTS_WITHIN_S: Final = 90.0
 BAD_INPUT: Final = 2
 
 

@@ -81,7 +81,7 @@ def analyse(snapshot: Snapshot, settings: EngineSettings) -> RiskReport:
         by_underlying=by_underlying(book, table),
         by_expiry=by_expiry(book, table),
         by_sector=by_sector(book, table),
-        standing=standing(book, table, of, settings.scenarios),
+        standing=standing(book, table, settings.scenarios),
         concentration=concentration(book, table, of, tail),
         scenarios=results,
         matrix=risk_matrix(book, settings.scenarios, grid=settings.matrix),
@@ -211,9 +211,10 @@ def _quality(book: MarkedBook, settings: EngineSettings, basis_name: str) -> Qua
     notes = []
     if not snapshot.complete:
         notes.append("the account has not arrived whole: positions may be missing")
-    if basis_name != "net liquidation":
-        said = "unknown" if snapshot.net_liquidation is None else "not positive"
-        notes.append(f"net liquidation {said}: percentages are of gross market value")
+    if snapshot.net_liquidation is None:
+        notes.append("net liquidation unknown: percentages are of gross market value")
+    elif snapshot.net_liquidation <= 0.0:
+        notes.append("net liquidation is not positive: there are no percentages")
     notes.extend(movers(book, settings.scenarios).beta_notes)
     held = {position.contract.underlying for position in snapshot.positions}
     times = [position.as_of for position in snapshot.positions] + [

@@ -17,6 +17,10 @@ from engine.model import Floats, IvSource, Kind, MarkSource, Right
 Ints = npt.NDArray[np.int64]
 
 
+EXPIRED: Final = "it has expired"
+"""Why a position is in no Value at Risk without anything being unknown."""
+
+
 @dataclass(frozen=True, slots=True)
 class Remark:
     """Something a reader must know of one position: why it is left out, or what its numbers rest on."""
@@ -319,8 +323,8 @@ class Standing:
 
     Attributes:
         gross, net: sums of the positions' |market value| and of their market value.
-        leverage: gross over the report's basis.
-        margin_cushion: excess liquidity over net liquidation value, from the account.
+        leverage: gross over net liquidation value; None without a positive one.
+        margin_cushion: excess liquidity over net liquidation value, from the account; 0 where that is not positive.
         beta_delta: dollar delta times beta to the reference, of what follows the market.
         beta_shares: the same in shares of the reference.
         assumed_betas: underlyings whose beta is unknown and counts as 1 there.

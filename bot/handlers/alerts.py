@@ -32,10 +32,10 @@ async def alerts(context: Context, text: str) -> list[Reply]:
     if word in {"mute", "unmute"}:
         return [await _mute(context, " ".join(rest), word == "mute")]
     if word:
-        raise RequestError(f"/alerts {word[:20]}? Try: /alerts, /alerts history or /alerts mute iv rank")
+        raise RequestError(f"/alerts {word[:20]}? Try: /alerts, /alerts history or /alerts mute vega")
     view = await context.desk.view()
     alarms = context.alarms
-    card = alerts_text(alarms.firing, alarms.muted, view.report, context.now(), context.zone)
+    card = alerts_text(alarms.states, alarms.muted, view.report, context.now(), context.zone)
     keyboard = ((button("Limits", "limits"), button("Refresh", "alerts")),)
     return [Reply(f"{card}\n{context.foot(view)}", keyboard=keyboard)]
 
@@ -72,9 +72,15 @@ async def limits(context: Context, text: str) -> list[Reply]:
     """Everything that is watched: where it stands now, and its limit."""
     view = await context.desk.view()
     dated = await to_thread.run_sync(detect, view.snapshot, view.report.positions)
-    verdict = judge(view.report, dated, context.desk.settings.risk_limits, context.desk.link_state.blind)
+    of = context.desk.settings.risk_limits
+    verdict = judge(view.report, dated, of, context.desk.link_state.blind)
     keyboard = ((button("Alerts", "alerts"), button("Refresh", "limits")),)
-    return [Reply(f"{limits_text(verdict, view.report)}\n{context.foot(view)}", keyboard=keyboard)]
+    return [
+        Reply(
+            f"{limits_text(verdict, view.report, of)}\n{context.foot(view)}",
+            keyboard=keyboard,
+        )
+    ]
 
 
 async def limits_again(context: Context, arguments: list[str]) -> list[Reply]:

@@ -45,6 +45,8 @@ async def _risk(context: Context, name: str, days: int) -> Reply:
 def _risk_asked(text: str) -> tuple[str, int]:
     """The symbol, '' for none, and the days of '', '10', '10d', 'aapl' or 'aapl 10d'."""
     words = text.split()
+    if len(words) > 1 and words[0].casefold().removesuffix("d").isdecimal():
+        words = [*words[1:], words[0]]
     last = words[-1].casefold().removesuffix("d") if words else ""
     if not (last.isascii() and last.isdigit()):
         return " ".join(words), 1

@@ -185,6 +185,15 @@ async def scenario_page(context: Context, arguments: list[str]) -> list[Reply]:
     return [reply if kind == "n" else reply.editing()]
 
 
+async def open_scenario(context: Context, arguments: list[str]) -> list[Reply]:
+    """The scenario that an alert was about, by its name, as a message of its own."""
+    view = await context.desk.view()
+    named = [one for one in view.report.scenarios if one.name.startswith(arguments[0])]
+    if not named:
+        raise RequestError("That scenario is not run any more. Send /scenarios for those that are.")
+    return [await _picture(context, view, named[0], 0)]
+
+
 async def matrix(context: Context, text: str) -> list[Reply]:
     """The risk matrix of the book, or of one symbol, as a heat map; "spy 5d shaped" says which."""
     view = await context.desk.view()

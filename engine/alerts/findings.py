@@ -24,11 +24,14 @@ class Rule(StrEnum):
     PIN = "pin"
     EXPIRING = "expiring"
     EARNINGS_INSIDE = "earnings_inside"
-    IV_RANK = "iv_rank"
+    IV_HIGH = "iv_rank_high"
+    IV_LOW = "iv_rank_low"
 
 
-QUIETLY_UNKNOWN: Final = frozenset({Rule.IV_RANK})
+QUIETLY_UNKNOWN: Final = frozenset({Rule.IV_HIGH, Rule.IV_LOW})
 """What is unknown for months at a time, and worth no word when it is."""
+UNHURRIED: Final = frozenset({*QUIETLY_UNKNOWN, Rule.EARNINGS_INSIDE})
+"""What is worth a thought, not a jump: it must last a while before it is told."""
 
 
 @dataclass(frozen=True, slots=True)

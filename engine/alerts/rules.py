@@ -9,7 +9,7 @@ from engine import calendar
 from engine.alerts.findings import Finding, Limits, Rule
 from engine.calendar import FindingKind
 from engine.model import UNSET_ABOVE, Severity
-from engine.results import NamedPnl, RiskReport, ScenarioResult
+from engine.results import EXPIRED, NamedPnl, RiskReport, ScenarioResult
 from engine.settings import RiskLimits
 
 CAUSES: Final = 3
@@ -54,12 +54,26 @@ def judge(
     return Judgement(findings, unknown)
 
 
+def warns_at(limits: RiskLimits, rule: Rule) -> float | None:
+    """The limit at which a rule warns, in its unit; None for what has none."""
+    return {
+        Rule.PORTFOLIO_LOSS: limits.warn_portfolio_loss,
+        Rule.MARGIN_CUSHION: limits.margin_cushion,
+        Rule.VAR: limits.var_limit,
+        Rule.SHORT_GAMMA: limits.short_gamma_limit,
+        Rule.VEGA: limits.vega_limit,
+        Rule.CONCENTRATION: limits.position_concentration,
+        Rule.IV_HIGH: limits.iv_rank_high,
+        Rule.IV_LOW: limits.iv_rank_low,
+    }.get(rule)
+
+
 def _unknown(report: RiskReport) -> str | None:
     """Why a loss could be larger than the sums show."""
     left_out = report.quality.left_out
     if not report.complete:
         return "the account has not arrived whole"
-    if report.basis is None and report.positions:
+    if report.basis is None and report.positions and not _ruined(report):
         return "neither net liquidation nor market value is known"
     if report.quality.stale:
         return "stale prices: " + ", ".join(remark.id for remark in report.quality.stale[:CAUSES])
@@ -70,11 +84,28 @@ def _unknown(report: RiskReport) -> str | None:
     return None
 
 
+def _ruined(report: RiskReport) -> bool:
+    """Whether the account is worth nothing, or less."""
+    return report.net_liquidation is not None and report.net_liquidation <= 0.0
+
+
 def portfolio_loss(report: RiskReport, limits: RiskLimits, unknown: str | None) -> Iterator[Finding]:
-    """For each scenario: does the portfolio lose more than the limits allow?"""
+    """For each scenario: does the portfolio lose more than the limits allow? Of an account worth nothing any loss does."""
     of = Limits(limits.warn_portfolio_loss, limits.max_portfolio_loss)
     for result in report.scenarios:
         loss = None if result.pnl is None else -result.pnl
+        if _ruined(report) and loss is not None and loss > 0.0:
+            yield Finding(
+                Rule.PORTFOLIO_LOSS,
+                result.name,
+                Severity.CRITICAL,
+                limit=limits.max_portfolio_loss,
+                amount=loss,
+                causes=_losers(report, result),
+                unknown=unknown,
+                recovered=False,
+            )
+            continue
         yield _measured(
             report,
             Rule.PORTFOLIO_LOSS,
@@ -102,9 +133,11 @@ def value_at_risk(report: RiskReport, limits: RiskLimits, unknown: str | None) -
         return
     tail, of = report.tail, Limits(limits.var_limit, limits.var_limit * limits.critical_at)
     figure = tail.figure(VAR_LEVEL)
+    without = [remark for remark in tail.left_out if remark.reason != EXPIRED]
     missing = tail.unknown
-    if missing is None and tail.left_out:
-        missing = f"{len(tail.left_out)} positions are in no Value at Risk: {tail.left_out[0].id} ..."
+    if missing is None and without:
+        many = f"{len(without)} positions are" if len(without) > 1 else "1 position is"
+        missing = f"{many} in no Value at Risk: " + ", ".join(remark.id for remark in without[:CAUSES])
     value = None if figure is None else figure.var
     causes = _largest(report, [-part for part in tail.component_var.tolist()])
     yield _measured(report, Rule.VAR, BOOK, of, value, unknown or missing, amount=value, causes=causes)
@@ -138,9 +171,9 @@ def vega(report: RiskReport, limits: RiskLimits, unknown: str | None) -> Iterato
         return
     of, total = Limits(limits.vega_limit, limits.vega_limit * limits.critical_at), report.greeks.vega
     value = abs(total) if math.isfinite(total) else None
-    sign = 1.0 if total > 0.0 else -1.0
-    parts = [math.nan if row.exposure is None else -sign * row.exposure.vega for row in report.positions]
-    causes = tuple(NamedPnl(row.id, -sign * row.pnl) for row in _largest(report, parts))
+    causes = _on_the_side(
+        report, total, [math.nan if row.exposure is None else row.exposure.vega for row in report.positions]
+    )
     yield _measured(report, Rule.VEGA, BOOK, of, value, unknown, amount=value, causes=causes)
 
 
@@ -149,11 +182,10 @@ def concentration(report: RiskReport, limits: RiskLimits, unknown: str | None) -
     of = Limits(limits.position_concentration, min(limits.position_concentration * limits.critical_at, 1.0))
     for row in report.concentration:
         parts = [
-            -abs(position.value)
-            if position.underlying == row.name and position.value is not None
-            else math.nan
+            position.value if position.underlying == row.name and position.value is not None else math.nan
             for position in report.positions
         ]
+        net = math.fsum(part for part in parts if math.isfinite(part))
         amount = None if row.value is None or report.basis is None else row.value * report.basis
         yield _measured(
             report,
@@ -163,7 +195,7 @@ def concentration(report: RiskReport, limits: RiskLimits, unknown: str | None) -
             row.value,
             unknown,
             amount=amount,
-            causes=_largest(report, parts),
+            causes=_on_the_side(report, net, parts),
         )
 
 
@@ -183,29 +215,30 @@ def calendar_says(dated: Iterable[calendar.Finding], unknown: str | None) -> Ite
 
 
 def iv_rank(report: RiskReport, limits: RiskLimits) -> Iterator[Finding]:
-    """Does an underlying's volatility stand high or low in its year?"""
+    """Does an underlying's volatility stand high, or low, in its year?"""
     seen: dict[str, float | None] = {}
     for row in report.positions:
         if row.right is not None:
             seen.setdefault(row.underlying, row.iv_rank)
-    for name, rank in seen.items():
-        if rank is None:
+    sides = (
+        (Rule.IV_HIGH, Limits(limits.iv_rank_high, math.inf), "selling"),
+        (Rule.IV_LOW, Limits(limits.iv_rank_low, -math.inf, below=True), "buying"),
+    )
+    for rule, of, what in sides:
+        for name, rank in seen.items():
+            severity, limit, recovered = of.judged(rank)
             yield Finding(
-                Rule.IV_RANK, name, None, unknown="less than 200 days of its volatility", recovered=False
+                rule,
+                name,
+                severity,
+                value=rank,
+                limit=limit,
+                unknown="less than 200 days of its volatility" if rank is None else None,
+                recovered=recovered,
+                why=f"{name}: IV rank {100.0 * rank:.0f} %, consider {what} volatility"
+                if rank is not None
+                else "",
             )
-            continue
-        high, low = rank > limits.iv_rank_high, rank < limits.iv_rank_low
-        advice = "consider selling volatility" if high else "consider buying volatility"
-        inside = limits.iv_rank_low / 0.9 < rank < 0.9 * limits.iv_rank_high
-        yield Finding(
-            Rule.IV_RANK,
-            name,
-            Severity.WARNING if high or low else None,
-            value=rank,
-            limit=limits.iv_rank_low if low else limits.iv_rank_high,
-            recovered=inside,
-            why=f"{name}: IV rank {100.0 * rank:.0f} %, {advice}" if high or low else "",
-        )
 
 
 def _measured(
@@ -237,6 +270,14 @@ def _share(amount: float | None, report: RiskReport) -> float | None:
 
 def _losers(report: RiskReport, result: ScenarioResult) -> tuple[NamedPnl, ...]:
     return tuple(result.worst_positions(report.ids, CAUSES))
+
+
+def _on_the_side(report: RiskReport, total: float, parts: list[float]) -> tuple[NamedPnl, ...]:
+    """The positions with the largest parts of the total's sign."""
+    sign = 1.0 if total > 0.0 else -1.0
+    return tuple(
+        NamedPnl(row.id, -sign * row.pnl) for row in _largest(report, [-sign * part for part in parts])
+    )
 
 
 def _largest(report: RiskReport, parts: list[float]) -> tuple[NamedPnl, ...]:

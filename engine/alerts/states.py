@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final
 
-from engine.alerts.findings import Finding
+from engine.alerts.findings import UNHURRIED, Finding
 from engine.model import AlertState, Severity
 
 
@@ -35,7 +35,7 @@ class AlertStatus:
         since: when it came into this state.
         episode: counts its firings, so that each has an identity of its own.
         fired_at: when the present firing, or the last, began.
-        told_at: when its reader last heard of it; None where he has not.
+        told_at: when its reader last heard of it, of a firing or of what can't be judged; None where he has not.
         told_key: on which occasion; the key of the message begins with it.
         acked: whether he has taken note.
         snoozed_until, snoozed_above: he wants to hear no more before that, or before it is that much worse (`badness`).
@@ -61,10 +61,11 @@ class AlertStatus:
 
 @dataclass(frozen=True, slots=True)
 class Patience:
-    """How long a breach lasts before it fires, and how long its end lasts before it is told."""
+    """How long a breach lasts before it fires, one of an unhurried rule at least, and how long its end before it is told."""
 
     pending: timedelta = timedelta(0)
     recovering: timedelta = timedelta(0)
+    unhurried: timedelta = timedelta(0)
 
 
 AT_ONCE: Final = Patience()
@@ -106,11 +107,13 @@ def advance(
             transitions.append(Transition(change, after, finding))
     for key in sorted(known.keys() - judged) if sees else ():
         gone = known[key]
-        if gone.state is not AlertState.OK:
-            after = _entered(gone, AlertState.OK, None, now)
+        if gone.is_firing:
+            after, change = _over(gone, now, patience)
             statuses.append(after)
-            if gone.is_firing:
-                transitions.append(Transition(Change.CLEARED, after, None))
+            if change is not None:
+                transitions.append(Transition(change, after, None))
+        elif gone.state is not AlertState.OK:
+            statuses.append(_entered(gone, AlertState.OK, None, now))
     return statuses, transitions
 
 
@@ -118,13 +121,15 @@ def _next(
     before: AlertStatus, finding: Finding, now: datetime, patience: Patience
 ) -> tuple[AlertStatus, Change | None]:
     if finding.severity is not None:
-        return _broken(before, finding.severity, now, patience)
+        slow = finding.rule in UNHURRIED and patience.pending < patience.unhurried
+        wait = replace(patience, pending=patience.unhurried) if slow else patience
+        return _broken(before, finding.severity, now, wait)
     if before.is_firing:
         return _ending(before, finding, now, patience)
     if finding.unknown is not None:
         if before.state is AlertState.UNKNOWN:
             return before, None
-        return _entered(before, AlertState.UNKNOWN, None, now), Change.BLIND
+        return replace(_entered(before, AlertState.UNKNOWN, None, now), told_at=None), Change.BLIND
     if before.state is AlertState.OK:
         return before, None
     change = Change.SEEING if before.state is AlertState.UNKNOWN else None
@@ -159,6 +164,11 @@ def _ending(
         if before.state is AlertState.FIRING:
             return before, None
         return _entered(before, AlertState.FIRING, before.severity, now), None
+    return _over(before, now, patience)
+
+
+def _over(before: AlertStatus, now: datetime, patience: Patience) -> tuple[AlertStatus, Change | None]:
+    """A firing alert whose cause is gone: it ends once that has lasted."""
     if not patience.recovering or (
         before.state is AlertState.RECOVERING and now - before.since >= patience.recovering
     ):

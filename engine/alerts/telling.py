@@ -7,12 +7,15 @@ be, with all others that waited: so a digest is nothing special.
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import Final
 
-from engine.alerts.findings import Finding, Rule
+from engine.alerts.findings import QUIETLY_UNKNOWN, Finding, Rule
 from engine.alerts.states import AlertStatus, Change, Transition
 from engine.model import AlertState, Severity
 
 Key = tuple[str, str]
+BELOW: Final = frozenset({Rule.MARGIN_CUSHION, Rule.IV_LOW})
+"""What is worse the less it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,11 +26,13 @@ class Manner:
         repeat_after: a critical alert of which nobody has taken note is told again after so long; None for never.
         muted: rules that are not told at all.
         quiet: whether the hours are quiet now: only critical alerts are told in them.
+        blind_after: what can't be judged is told once it has lasted so long; None for never, where another part tells it.
     """
 
     repeat_after: timedelta | None = None
     muted: frozenset[str] = frozenset()
     quiet: bool = False
+    blind_after: timedelta | None = timedelta(0)
 
 
 def to_tell(
@@ -70,7 +75,7 @@ def badness(finding: Finding | None) -> float | None:
     if finding is None or not finding.value or not finding.limit:
         return None
     ratio = finding.value / finding.limit
-    return 1.0 / ratio if finding.rule is Rule.MARGIN_CUSHION else ratio
+    return 1.0 / ratio if finding.rule in BELOW else ratio
 
 
 def _is_news(transition: Transition, manner: Manner) -> bool:
@@ -79,8 +84,8 @@ def _is_news(transition: Transition, manner: Manner) -> bool:
     match transition.change:
         case Change.CLEARED:
             return after.told_at is not None
-        case Change.BLIND | Change.SEEING:
-            return after.rule not in manner.muted
+        case Change.SEEING:
+            return after.told_at is not None
         case _:
             return False
 
@@ -88,7 +93,9 @@ def _is_news(transition: Transition, manner: Manner) -> bool:
 def _due(
     status: AlertStatus, finding: Finding | None, now: datetime, manner: Manner, worse: bool
 ) -> Change | None:
-    """What there is to tell of a firing alert now."""
+    """What there is to tell now of an alert that fires or can't be judged."""
+    if status.state is AlertState.UNKNOWN:
+        return _still_blind(status, now, manner)
     if status.state is not AlertState.FIRING or status.rule in manner.muted:
         return None
     if manner.quiet and status.severity is not Severity.CRITICAL:
@@ -103,6 +110,13 @@ def _due(
         return Change.REMINDED  # its time is over, or it got as much worse as was asked for
     waited = manner.repeat_after is not None and now - status.told_at >= manner.repeat_after
     return Change.REMINDED if waited and not status.acked and status.severity is Severity.CRITICAL else None
+
+
+def _still_blind(status: AlertStatus, now: datetime, manner: Manner) -> Change | None:
+    if status.told_at is not None or status.rule in manner.muted or status.rule in QUIETLY_UNKNOWN:
+        return None
+    lasted = manner.blind_after is not None and now - status.since >= manner.blind_after
+    return Change.BLIND if lasted else None
 
 
 def _is_snoozed(status: AlertStatus, finding: Finding | None, now: datetime) -> bool:

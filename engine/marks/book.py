@@ -48,6 +48,7 @@ class MarkedBook:
         dte: whole calendar days to expiry; NaN for what has no expiry.
         moneyness: strike / spot; NaN for what has no strike.
         valued: where mark, base and scale are all known.
+        expired: options that have stopped; what comes after does not move them any more.
     """
 
     snapshot: Snapshot
@@ -62,6 +63,7 @@ class MarkedBook:
     dte: Floats
     moneyness: Floats
     valued: Bools
+    expired: Bools
     surfaces: Mapping[str, Surface]
     left_out: tuple[Remark, ...]
     flagged: tuple[Remark, ...]
@@ -233,6 +235,9 @@ class _Marking:
             moneyness=np.array([_or_nan(row.contract.strike) for row in self.rows])
             / np.array([row.spot for row in self.rows]),
             valued=valued,
+            expired=np.array(
+                [row.contract.is_option and row.tau <= 0.0 for row in self.rows], dtype=np.bool_
+            ),
             surfaces=surfaces,
             left_out=tuple(
                 self._why_not(row) for row, known in zip(self.rows, valued, strict=True) if not known

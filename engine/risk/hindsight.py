@@ -12,7 +12,7 @@ from typing import Final
 
 import numpy as np
 
-from engine.marks import MarkedBook, days_to_expiry, expiry_instant, mark_book
+from engine.marks import MarkedBook, days_to_expiry, ex_instant, expiry_instant, mark_book
 from engine.model import (
     NO_BROKER_VIEW,
     Contract,
@@ -176,15 +176,18 @@ class _Today:
     def dividends(self) -> Floats:
         """(n,): what a share has paid since, per share in its currency; it has left its price."""
         paid = np.zeros(len(self.then.positions))
-        first, last = self.then.as_of.date(), self.now.as_of.date()
         for i, one in enumerate(self.then.positions):
             if one.contract.kind in {Kind.STOCK, Kind.ETF}:
                 said = {
                     dividend.ex_date: dividend.amount
-                    for snapshot in (self.now, self.then)
+                    for snapshot in (self.then, self.now)  # what is said later wins
                     for dividend in self._underlying(snapshot, one.contract).dividends
                 }
-                paid[i] = sum(amount for ex_date, amount in said.items() if first < ex_date <= last)
+                paid[i] = sum(
+                    amount
+                    for ex_date, amount in said.items()
+                    if self.then.as_of < ex_instant(ex_date) <= self.now.as_of
+                )
         return paid
 
 

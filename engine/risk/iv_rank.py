@@ -10,6 +10,7 @@ from engine.model import Underlying
 
 YEAR: Final = timedelta(days=365)
 LEAST_DAYS: Final = 200
+OLD_AFTER: Final = timedelta(days=10)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,15 +31,16 @@ class IvRank:
 def iv_rank(underlying: Underlying, today: date) -> IvRank | None:
     """The standing of the live 30-day volatility, or of its last daily close, in the closes of the year up to `today`.
 
-    None where fewer than LEAST_DAYS of them are known, or where they never moved.
+    None where fewer than LEAST_DAYS of them are known, where the last is OLD_AFTER days old, or where they never moved.
     """
-    history = [
-        level
+    known = [
+        (day, level)
         for day, level in underlying.iv_history or ()
         if today - YEAR <= day <= today and np.isfinite(level) and level > 0.0
     ]
-    if len(history) < LEAST_DAYS:
+    if len(known) < LEAST_DAYS or today - known[-1][0] > OLD_AFTER:
         return None
+    history = [level for _, level in known]
     now = underlying.iv30 if underlying.iv30 is not None and underlying.iv30 > 0.0 else history[-1]
     levels = np.array(history)
     lowest, highest = min(float(levels.min()), now), max(float(levels.max()), now)

@@ -22,13 +22,13 @@ class Basis:
 
 
 def basis(book: MarkedBook) -> Basis:
-    """Net liquidation value from the account; where there is none, gross market value (D9)."""
+    """Net liquidation value from the account; where there is none, gross market value (D9). Of nothing, or of debts, there are no
+    percentages."""
     net_liquidation = book.snapshot.net_liquidation
-    if net_liquidation is not None and net_liquidation > 0.0:
-        return Basis(net_liquidation, "net liquidation", net_liquidation)
+    if net_liquidation is not None:
+        return Basis(net_liquidation if net_liquidation > 0.0 else None, "net liquidation", net_liquidation)
     gross = float(np.nansum(np.abs(book.value)))
-    worth = total(book.value) if net_liquidation is None else net_liquidation
-    return Basis(gross if gross > 0.0 else None, "gross market value", worth)
+    return Basis(gross if gross > 0.0 else None, "gross market value", total(book.value))
 
 
 def total(column: Floats) -> float | None:

@@ -45,7 +45,7 @@ def _by(names: list[str], table: Floats) -> dict[str, Exposure]:
     return {name: exposure_sum(table, of == name) for name in dict.fromkeys(names)}
 
 
-def standing(book: MarkedBook, table: Floats, of: Basis, settings: ScenarioSettings) -> Standing:
+def standing(book: MarkedBook, table: Floats, settings: ScenarioSettings) -> Standing:
     """Market value beside the account, and the book's delta and vega each as one comparable number.
 
     Args:
@@ -55,11 +55,13 @@ def standing(book: MarkedBook, table: Floats, of: Basis, settings: ScenarioSetti
     reference = book.snapshot.underlyings.get(settings.reference_index)
     beta_delta = total(who.market * table[:, DOLLAR_DELTA])
     spot = None if reference is None else reference.spot
-    gross = total(np.abs(book.value))
+    gross, net_liquidation = total(np.abs(book.value)), book.snapshot.net_liquidation
     return Standing(
         gross=gross,
         net=total(book.value),
-        leverage=None if gross is None or of.amount is None else gross / of.amount,
+        leverage=None
+        if gross is None or not net_liquidation or net_liquidation < 0.0
+        else gross / net_liquidation,
         margin_cushion=_cushion(book.snapshot.account, book.snapshot.net_liquidation),
         reference=settings.reference_index,
         beta_delta=beta_delta,
@@ -86,7 +88,10 @@ def _gamma_pnl(book: MarkedBook, dollar_gamma: Floats) -> Floats:
 
 
 def _cushion(account: Account, net_liquidation: float | None) -> float | None:
-    if account.excess_liquidity is None or net_liquidation is None or net_liquidation <= 0.0:
+    """None where the account does not tell; nothing of nothing is no cushion at all."""
+    if net_liquidation is not None and net_liquidation <= 0.0:
+        return 0.0
+    if account.excess_liquidity is None or net_liquidation is None:
         return None
     return account.excess_liquidity / net_liquidation
 

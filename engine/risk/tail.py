@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from engine.marks import MarkedBook
 from engine.model import UNSHOCKED_KINDS, Bools, Floats
-from engine.results import Remark, TailFigure, TailRisk, TailShare
+from engine.results import EXPIRED, Remark, TailFigure, TailRisk, TailShare
 from engine.risk.correlation import correlations
 from engine.risk.moves import DailyMoves, daily_moves
 from engine.risk.simulation import es_error, simulated_pnl, var_error
@@ -45,7 +45,7 @@ def tail_risk(book: MarkedBook, settings: ScenarioSettings) -> TailRisk:
     if moves.has_filter:
         shocks = {FILTERED: moves.shocked(book, True, settings), **shocks}
     methods = {method: pnl_under(book, *shocked) for method, shocked in shocks.items()}
-    chosen, counted = next(iter(methods.values())), _counted(methods.values())
+    chosen, counted = next(iter(methods.values())), _counted(methods.values()) & ~book.expired
     if not counted.any():
         return _unknown(book, "nothing could be valued", moves)
     methods[BY_GREEKS] = pnl_by_greeks(book, *next(iter(shocks.values())))
@@ -117,6 +117,8 @@ def _unknown(book: MarkedBook, reason: str, moves: DailyMoves | None = None) -> 
 def _left_out(book: MarkedBook, moves: DailyMoves, counted: Bools) -> tuple[Remark, ...]:
     """Positions that have a value and are in no figure; those without a value are named by the report's quality."""
     reasons = {remark.id: remark.reason for remark in moves.left_out}
+    gone = zip(book.snapshot.positions, book.expired, strict=True)
+    reasons |= {position.id: EXPIRED for position, expired in gone if expired}
     return tuple(
         Remark(position.id, reasons.get(position.id, "some days give it no value"))
         for position, valued, known in zip(book.snapshot.positions, book.valued, counted, strict=True)

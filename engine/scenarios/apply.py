@@ -75,14 +75,19 @@ def position_pnl(book: MarkedBook, markets: Sequence[ShockedMarket], days: Seque
     for i, market in enumerate(markets):
         if market.still is not None:
             change[i, market.still] = 0.0
-    return np.asarray(np.where(book.valued, change, np.nan) + 0.0)  # no -0.0
+    return _of_the_living(book, change)
+
+
+def _of_the_living(book: MarkedBook, change: Floats) -> Floats:
+    """P&L (k, n) with none of what has expired, NaN for what has no value, and no -0.0."""
+    return np.asarray(np.where(book.valued, np.where(book.expired, 0.0, change), np.nan) + 0.0)
 
 
 def pnl_under(book: MarkedBook, spot: Floats, sigma: Floats) -> Floats:
     """P&L of each position in base currency, (k, n), with spots and sigmas (k, n) at once, no time passing; NaN for what has no
     value or no shock."""
     change = book.scale * (value(book.contracts, Shocks(spot, sigma, np.zeros(len(spot)))) - book.base)
-    return np.asarray(np.where(book.valued, change, np.nan) + 0.0)
+    return _of_the_living(book, change)
 
 
 def shock(book: MarkedBook, who: Movers, leg: Leg, settings: ScenarioSettings) -> ShockedMarket:

@@ -119,8 +119,7 @@ class Store:
     ) -> None:
         """Store the alerts' new states, what became of them and the messages they cause, together, without a snapshot."""
         with self._write("can't save the alerts") as session:
-            for alert in alerts:
-                session.merge(rows.alert_row(alert))
+            _put_alerts(session, alerts)
             alert_events.add(session, events)
             outbox.add(session, messages)
 

@@ -338,7 +338,7 @@ def test_the_end_of_a_scenario_that_is_run_no_more_is_not_called_a_recovery():
     _, transitions = telling({key: told}, report(), LATER)
     (ended,) = ended_by_message(transitions).values()
     assert ended_text(ended, report(), LATER) == (
-        "🟢 <b>not judged any more, after 12 min</b>: the loss limit, Earnings Miss TSLA"
+        "🟢 <b>not run any more, after 12 min</b>: the loss limit, Earnings Miss TSLA"
     )
 
 
@@ -438,3 +438,35 @@ def test_the_end_of_what_was_never_told_is_not_told():
 def test_quiet_hours_reach_over_midnight(at, inside):
     assert is_between(time.fromisoformat(at), "22:00-07:00") is inside
     assert is_between(time.fromisoformat(at), "07:00-22:00") is not inside
+
+
+MINUTE = {"blind_after": timedelta(seconds=60)}
+
+
+def test_what_can_t_be_judged_is_told_once_it_has_lasted_and_so_is_its_end():
+    dim, clear = report(SAFE, dark()), report(SAFE)
+    _, changes = lived_telling(
+        (0, dim, MINUTE), (0.5, clear, MINUTE), (0.6, dim, MINUTE), (1.0, clear, MINUTE)
+    )
+    assert changes == [[], [], [], []]
+    _, changes = lived_telling((0, dim, MINUTE), (1, dim, MINUTE), (2, dim, MINUTE), (3, clear, MINUTE))
+    assert changes == [[], [Change.BLIND], [], [Change.SEEING]]
+
+
+def test_a_blind_link_is_told_by_its_own_watch():
+    dim = report(SAFE, complete=False)
+    _, changes = lived_telling((0, dim, {"blind_after": None}), (90, dim, {"blind_after": None}))
+    assert changes == [[], []]
+
+
+def test_any_loss_of_an_account_that_is_worth_nothing_is_critical():
+    of = report(-5_000.0)
+    assert swan(of).severity is Severity.CRITICAL and swan(of).amount == pytest.approx(2_000.0)
+    assert of.standing.leverage is None and of.standing.margin_cushion == 0.0
+    verdict = judge(of, (), LIMITS)
+    assert verdict.unknown is None
+    (cushion,) = (one for one in verdict.findings if one.rule is Rule.MARGIN_CUSHION)
+    assert cushion.severity is Severity.CRITICAL
+    _, told = telling({}, of, AS_OF)
+    ((_, reply),) = [pair for pair in alert_replies(told, of, AS_OF) if pair[0] is Severity.CRITICAL]
+    assert "would lose" in reply.html and "nan" not in reply.html

@@ -79,8 +79,9 @@ def test_without_net_liquidation_a_percentage_is_of_gross_market_value_and_it_is
 
 def test_a_net_liquidation_that_is_not_positive_is_not_called_unknown():
     report = analyse(snapshot([holding("AAA", 10.0)], net_liquidation=-5_000.0), SETTINGS)
-    assert report.basis_name == "gross market value" and report.value == -5_000.0
-    assert not any("unknown" in note for note in report.quality.notes)
+    assert (report.basis, report.basis_name, report.value) == (None, "net liquidation", -5_000.0)
+    assert report.quality.notes[0] == "net liquidation is not positive: there are no percentages"
+    assert all(result.pct is None for result in report.scenarios)
 
 
 # Nothing, and nothing known

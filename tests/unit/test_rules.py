@@ -109,14 +109,12 @@ def test_iv_rank_says_what_one_might_consider():
         return {**MARKET, "AAA": replace(MARKET["AAA"], iv30=now, iv_history=series)}
 
     held = [option("AAA", 100, "C", 1.0, iv=0.3), holding("BBB", 1.0, mark=50.0)]
-    for now, severity, words in (
-        (0.395, "warning", "selling"),
-        (0.24, "warning", "buying"),
-        (0.33, None, ""),
-    ):
-        seen = found(Rule.IV_RANK, held, standing(now))
-        assert list(seen) == ["AAA"] and seen["AAA"].severity == severity and words in seen["AAA"].why
-    assert found(Rule.IV_RANK, held)["AAA"].unknown == "less than 200 days of its volatility"
+    for now, high, low in ((0.395, "warning", None), (0.24, None, "warning"), (0.3, None, None)):
+        (above,) = found(Rule.IV_HIGH, held, standing(now)).values()
+        (below,) = found(Rule.IV_LOW, held, standing(now)).values()
+        assert (above.subject, above.severity, below.severity) == ("AAA", high, low)
+        assert "consider selling" in above.why and "consider buying" in below.why
+    assert found(Rule.IV_LOW, held)["AAA"].unknown == "less than 200 days of its volatility"
 
 
 def test_the_calendar_s_findings_warn_of_the_position():
@@ -170,7 +168,9 @@ def test_whatever_is_unknown_is_never_ok(held, underlyings, net, complete, exces
     report, of = a_report(held, underlyings, net, excess, complete=complete)
     verdict = judge(report, detect(of, report.positions), RiskLimits())
     statuses, _ = advance({}, verdict.findings, AS_OF, sees=verdict.unknown is None)
-    missing = not complete or bool(report.quality.left_out or report.quality.stale) or report.basis is None
+    ruined = net is not None and net <= 0.0
+    missing = not complete or bool(report.quality.left_out or report.quality.stale)
+    missing = missing or (report.basis is None and not ruined)
     assert (verdict.unknown is not None) == missing
     if missing:
         assert all(one.state is not AlertState.OK for one in statuses)
@@ -192,4 +192,46 @@ def test_a_message_has_each_rule_its_limit_its_causes_and_what_would_end_it():
     assert "without AAA 21Aug 100C it would be within the limit" in text
     texts = {button.text for row in replies[Severity.CRITICAL].keyboard for button in row}
     assert texts >= {"Greeks", "Got it", "Snooze 1 h", "Until close"}
-    assert "!!vega" in limits_text(verdict, report)
+    assert "!!vega" in limits_text(verdict, report, limits)
+
+
+def test_a_cure_is_only_named_where_it_is_one():
+    """Without the long side the short side is over the limit as well; and a Value at Risk is no sum."""
+    held = [option("SPY", 640, "P", 40.0, iv=0.18), option("SPY", 600, "P", -30.0, iv=0.2)]
+    report, _ = a_report(held)
+    total, long = report.greeks.vega, report.positions[0].exposure.vega
+    assert 0.0 < total < long
+    limits = RiskLimits(vega_limit=0.5 * min(total, long - total))
+    verdict = judge(report, (), limits)
+    statuses, transitions = advance({}, verdict.findings, AS_OF, sees=True)
+    by_key = {(one.rule.value, one.subject): one for one in verdict.findings}
+    _, told = to_tell(statuses, transitions, by_key, AS_OF, Manner(), "alert:now")
+    text = "".join(reply.html for _, reply in alert_replies(told, report, AS_OF))
+    lines = text.partition("a vol point is worth")[2].split("\n")[:4]
+    assert lines[2].startswith("caused by SPY 21Aug 640P +") and "less to be within the limit" in lines[3]
+
+
+def test_the_causes_of_a_concentration_are_on_its_side():
+    held = [holding("AAA", 900.0, mark=100.0), option("AAA", 100, "C", -5.0, iv=0.3, mark=12.0)]
+    (one,) = found(Rule.CONCENTRATION, held).values()
+    assert [row.id for row in one.causes] == ["AAA"] and one.causes[0].pnl == 90_000.0
+
+
+def test_what_has_expired_moves_nothing_and_is_named():
+    gone = option("SPX", 6300, "P", -1.0, expiry=AS_OF.date() - timedelta(days=1), iv=0.2)
+    report, _ = a_report([gone, holding("AAA", 10.0, mark=100.0)], market())
+    assert all(result.position_pnl[0] == 0.0 for result in report.scenarios)
+    assert math.isnan(report.tail.component_es[0])
+    assert [(one.id, one.reason) for one in report.tail.left_out] == [(gone.id, "it has expired")]
+    (one,) = found(
+        Rule.VAR, [gone, holding("AAA", 10.0, mark=100.0)], market(), limits=RiskLimits(var_limit=1e9)
+    ).values()
+    assert one.unknown is None and one.recovered
+
+
+def test_a_rank_of_an_old_history_is_unknown():
+    days = [AS_OF.date() - timedelta(days=i) for i in range(330, 30, -1)]
+    series = tuple(zip(days, np.linspace(0.2, 0.4, 300).tolist(), strict=True))
+    old = {**MARKET, "AAA": replace(MARKET["AAA"], iv30=None, iv_history=series)}
+    report, _ = a_report([option("AAA", 100, "C", 1.0, iv=0.3)], old)
+    assert report.positions[0].iv_rank is None
