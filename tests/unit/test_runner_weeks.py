@@ -13,7 +13,17 @@ import pytest
 
 from engine.calendar import trading_days
 from engine.store import AsyncStore, JobOutcome, Store
-from scheduler import AfterClose, BeforeOpen, Board, DayJob, EachNight, Job, MarketHours, Runner, ScheduleSettings
+from scheduler import (
+    AfterClose,
+    BeforeOpen,
+    Board,
+    DayJob,
+    EachNight,
+    Job,
+    MarketHours,
+    Runner,
+    ScheduleSettings,
+)
 from tests.unit.virtual_time import VirtualClock
 
 NEW_YORK = ZoneInfo("America/New_York")
@@ -64,16 +74,16 @@ def jobs_of(diary, sessions, night):
     ]
 
 
-def run_weeks(folder, start, weeks, night):
-    """The diary of so many weeks, the stored runs and how many tasks were left at the end."""
+def run_until(folder, start, last, night):
+    """The diary from `start` to `last`, the sessions in it, the stored runs, and how many tasks were left at the end."""
     clock = VirtualClock(start)
     diary = Diary(clock)
-    sessions = sessions_between(start, start + timedelta(weeks=weeks))
+    sessions = sessions_between(start, last)
 
     async def main():
         async with AsyncStore.open(f"sqlite:///{folder}/riskbot.sqlite3") as store:
             runner = Runner(MarketHours(SETTINGS), clock, store, Board(), diary.tell)
-            with anyio.move_on_after(weeks * 7 * 86_400.0):
+            with anyio.move_on_after((last - start).total_seconds()):
                 await runner.run(*jobs_of(diary, sessions, night))
             left = len(anyio.get_running_tasks()) - 1
             return await store.read(Store.job_runs, start - timedelta(days=1)), left
@@ -95,11 +105,11 @@ def run_weeks(folder, start, weeks, night):
 def test_four_weeks_run_every_job_exactly_once_a_session_in_under_a_minute(
     tmp_path, start, night, changes_on, odd
 ):
-    began = time.perf_counter()
+    began = time.process_time()
     first = datetime.fromisoformat(f"{start} 00:00").replace(tzinfo=NEW_YORK).astimezone(UTC)
-    last = first + timedelta(weeks=4) + timedelta(hours=3)
-    diary, sessions, runs, left = run_weeks(tmp_path, first, 4 + 29 / 168, hour.fromisoformat(night))
-    took = time.perf_counter() - began
+    last = first + timedelta(days=29)
+    diary, sessions, runs, left = run_until(tmp_path, first, last, hour.fromisoformat(night))
+    took = time.process_time() - began
 
     days = [one.day for one in sessions]
     assert len(days) >= 19 and (changes_on is None or days[0] < date.fromisoformat(changes_on) < days[-1])
@@ -109,7 +119,10 @@ def test_four_weeks_run_every_job_exactly_once_a_session_in_under_a_minute(
     closes = {day: f"{at:%H:%M}" for day, at, _ in diary.days["end of day"]}
     assert closes == {day: odd.get(day.isoformat(), "16:05") for day in days}
     nights = [day for day, _, _ in diary.days["nightly"]]
-    assert nights == [date.fromisoformat(start) + timedelta(days=n) for n in range(len(nights))] and len(nights) >= 28
+    assert (
+        nights == [date.fromisoformat(start) + timedelta(days=n) for n in range(len(nights))]
+        and len(nights) >= 28
+    )
     assert all(at.date() == day for day, at, _ in diary.days["nightly"])
     hours = sum((one.closes - one.opens).total_seconds() for one in sessions)
     assert diary.counts == {"look": hours / 2, "refresh": hours / 60, "cycle": hours / 300}
@@ -121,3 +134,35 @@ def test_four_weeks_run_every_job_exactly_once_a_session_in_under_a_minute(
     assert all(run.due_at > last for run in runs if run.outcome is None)
     assert left == 0
     assert took < 60.0
+
+
+@pytest.mark.slow
+def test_a_week_more_takes_no_memory_and_no_task(tmp_path):
+    start = datetime(2026, 10, 19, 4, tzinfo=UTC)
+    clock = VirtualClock(start)
+    diary = Diary(clock)
+    sessions = sessions_between(start, start + timedelta(weeks=2))
+    seen = []
+
+    async def look_after_each_week():
+        for _ in range(2):
+            await anyio.sleep(7 * 86_400.0)
+            gc.collect()
+            seen.append((psutil.Process().memory_info().rss, len(anyio.get_running_tasks())))
+        tasks.cancel_scope.cancel()
+
+    async def main():
+        nonlocal tasks
+        async with AsyncStore.open(f"sqlite:///{tmp_path}/riskbot.sqlite3") as store:
+            runner = Runner(MarketHours(SETTINGS), clock, store, Board(), diary.tell)
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(look_after_each_week)
+                tasks.start_soon(runner.run, *jobs_of(diary, sessions, hour(3, 15)))
+            return len(anyio.get_running_tasks()) - 1
+
+    tasks = None
+    left = clock.run(main)
+    (first, tasks_then), (second, tasks_now) = seen
+    assert diary.counts["look"] == 10 * 6.5 * 1800
+    assert (second - first) / 2**20 <= 5.0, f"{(second - first) / 2**20:.1f} MB a week"
+    assert tasks_now == tasks_then and left == 0
