@@ -240,7 +240,7 @@ def test_a_machine_that_slept_over_a_close_reports_late_when_it_wakes(machine):
 
     machine.until("11-24 12:00", during=sleep)
     (day, at, late), second = machine.ran
-    assert day == MON and at == "23 21:01" and late > timedelta(hours=4.9)
+    assert day == MON and at in {"23 21:00", "23 21:01"} and late > timedelta(hours=4.9)
     assert second == (TUE, "24 16:05", None)
 
 
