@@ -69,7 +69,7 @@ def _rows(one: JobState, now: datetime, zone: ZoneInfo) -> list[str]:
         return [f"{one.name:<13}off"]
     outcome = "running" if one.running_since is not None else one.outcome or ""
     last = "not yet" if one.last_at is None else _at(one.last_at, now, zone)
-    coming = "?" if one.next_at is None else _at(one.next_at, now, zone)
+    coming = "not planned" if one.next_at is None else _at(one.next_at, now, zone)
     return [f"{one.name:<13}{outcome:<8}{took(one.seconds):>9}", f"  {last:<11} → {coming}"]
 
 

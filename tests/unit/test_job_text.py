@@ -48,7 +48,7 @@ def test_each_job_has_its_last_run_how_long_it_took_and_the_next(health):
         "  23Nov 16:33 → 25Nov 16:33",
         "nightly      off",
         "start of day                  ",
-        "  not yet     → ?",
+        "  not yet     → not planned",
     ]
     assert "Runs since the start: look 11,700" in text
     assert "⚠ end of day failed: KeyError: &lt;x&gt;" in text and "as of 16:33:02 EST" in text
