@@ -280,7 +280,9 @@ async def test_the_value_at_risk_comes_once_the_history_is_there_over_as_many_da
         assert refusal["text"].startswith("No position on 'TOMORROW'. Try: /risk ")
 
 
-@pytest.mark.parametrize("line", ["/start", "/help", "/help matrix", "/status", "/jobs", "/greeks", "/positions AAPL"])
+@pytest.mark.parametrize(
+    "line", ["/start", "/help", "/help matrix", "/status", "/jobs", "/greeks", "/positions AAPL"]
+)
 async def test_every_other_command_answers(tmp_path, line):
     async with program(tmp_path) as it:
         (answer,) = await it.ask(line)
