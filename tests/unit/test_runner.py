@@ -1,6 +1,7 @@
 """The Runner in virtual time with a real database: restarts, runs cut off, late and missed ones, clocks that jump, jobs that fail
 or hang."""
 
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from itertools import pairwise
 from zoneinfo import ZoneInfo
@@ -9,12 +10,37 @@ import anyio
 import pytest
 
 from engine.errors import StoreError
-from engine.store import AsyncStore, JobOutcome, Store
+from engine.store import AsyncStore, JobOutcome, JobRun, Store
 from scheduler import AfterClose, BeforeOpen, Board, DayJob, Job, MarketHours, Runner, ScheduleSettings
+from scheduler.run_log import RunLog
 from tests.unit.virtual_time import Deadlock, VirtualClock
 
 NEW_YORK = ZoneInfo("America/New_York")
 MON, TUE, WED, FRI, NEXT = (date(2026, 11, day) for day in (23, 24, 25, 27, 30))  # the 26th is Thanksgiving
+
+
+class Killed(BaseException):
+    """kill -9."""
+
+
+class KilledAt:
+    """A database at whose n-th write the process is killed, just before it or just after."""
+
+    def __init__(self, n, just_after):
+        self.left, self.just_after = n, just_after
+
+    def __call__(self, store):
+        self.store, self.read = store, store.read
+        return self
+
+    async def write(self, *operation):
+        self.left -= 1
+        if self.left == 0 and not self.just_after:
+            raise Killed
+        result = await self.store.write(*operation)
+        if self.left == 0:
+            raise Killed
+        return result
 
 
 def new_york(text):
@@ -63,11 +89,14 @@ class Machine:
         async with AsyncStore.open(self.url) as store:
             seen = store if wrap is None else wrap(store)
             runner = Runner(MarketHours(self.settings), self.clock, seen, self.board, self.tell)
-            with anyio.move_on_after(seconds):
-                async with anyio.create_task_group() as tasks:
-                    if during is not None:
-                        tasks.start_soon(during)
-                    await runner.run(jobs, [daily])
+            try:
+                with anyio.move_on_after(seconds):
+                    async with anyio.create_task_group() as tasks:
+                        if during is not None:
+                            tasks.start_soon(during)
+                        await runner.run(jobs, [daily])
+            except* Killed:
+                pass
             return {run.slot: run for run in await store.read(Store.job_runs, new_york("11-01 00:00"))}
 
 
@@ -112,6 +141,53 @@ def test_a_run_that_was_cut_off_is_run_again_at_the_next_start(machine):
     assert stored["2026-11-23"].outcome is JobOutcome.LATE
     machine.until("11-23 20:00")
     assert len(machine.ran) == 1
+
+
+@pytest.mark.parametrize("just_after", [False, True])
+@pytest.mark.parametrize("second", [1, 2, 3])
+@pytest.mark.parametrize("first", [1, 2, 3])
+def test_killed_at_any_write_and_again_at_the_next_start_no_report_is_lost(
+    machine, first, second, just_after
+):
+    """Killed on Monday around the first report, kept off until Tuesday's is late, killed again while that is caught up."""
+    machine.until("11-23 13:00")
+    machine.until("11-23 18:00", store=KilledAt(first, just_after))
+    machine.off_until("11-24 20:00")
+    machine.until("11-24 20:10", store=KilledAt(second, just_after))
+    machine.off_until("11-24 20:30")
+    stored = machine.until("11-24 21:00")
+    missed = [day for lost, _ in machine.missed for day in lost]
+    assert MON in {*days(machine), *missed} and TUE in days(machine) and TUE not in missed
+    assert days(machine).count(TUE) <= 2 and days(machine).count(MON) <= 1
+    assert stored["2026-11-24"].outcome is JobOutcome.LATE and stored["2026-11-25"].outcome is None
+    machine.until("11-24 22:00")
+    assert stored == machine.until("11-24 23:00")
+
+
+def test_the_runs_in_memory_are_those_in_the_database(tmp_path):
+    clock = VirtualClock(new_york("11-23 12:00"))
+    planned, other = (JobRun("job", day, new_york(f"{day} 16:05")) for day in ("11-24", "11-25"))
+    done = replace(
+        planned, started_at=planned.due_at, finished_at=planned.due_at, outcome=JobOutcome.OK, seconds=0.0
+    )
+
+    async def main():
+        async with AsyncStore.open(f"sqlite:///{tmp_path}/riskbot.sqlite3") as store:
+            log = RunLog(store, clock)
+            await log.load()
+            for settled, owed in (
+                ([], planned),
+                ([], other),
+                ([], planned),
+                ([done], other),
+                ([], None),
+                ([], planned),
+            ):
+                await log.put("job", settled, owed)
+                stored = {run.slot: run for run in await store.read(Store.job_runs, clock.now())}
+                assert log.of("job") == stored
+
+    clock.run(main)
 
 
 def test_the_first_start_after_a_close_owes_no_report_of_it(machine):
