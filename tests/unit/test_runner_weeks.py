@@ -1,6 +1,5 @@
 """Four weeks of the scheduler in virtual time, with the real calendar and a real database: every job exactly once a session."""
 
-import gc
 import time
 from collections import Counter
 from datetime import UTC, date, datetime, timedelta
@@ -8,7 +7,6 @@ from datetime import time as hour
 from zoneinfo import ZoneInfo
 
 import anyio
-import psutil
 import pytest
 
 from engine.calendar import trading_days
@@ -24,7 +22,7 @@ from scheduler import (
     Runner,
     ScheduleSettings,
 )
-from tests.unit.virtual_time import VirtualClock
+from tests.unit.virtual_time import VirtualClock, resident_mb
 
 NEW_YORK = ZoneInfo("America/New_York")
 SETTINGS = ScheduleSettings()
@@ -93,6 +91,7 @@ def run_until(folder, start, last, night):
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(300)
 @pytest.mark.parametrize(
     ("start", "night", "changes_on", "odd"),
     [
@@ -133,10 +132,11 @@ def test_four_weeks_run_every_job_exactly_once_a_session_in_under_a_minute(
     assert sorted(run.job for run in runs if run.outcome is None) == ["end of day", "nightly", "start of day"]
     assert all(run.due_at > last for run in runs if run.outcome is None)
     assert left == 0
-    assert took < 60.0
+    assert took < 60.0, f"{took:.0f} s of processor time"
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(300)
 def test_a_week_more_takes_no_memory_and_no_task(tmp_path):
     start = datetime(2026, 10, 19, 4, tzinfo=UTC)
     clock = VirtualClock(start)
@@ -147,8 +147,7 @@ def test_a_week_more_takes_no_memory_and_no_task(tmp_path):
     async def look_after_each_week():
         for _ in range(2):
             await anyio.sleep(7 * 86_400.0)
-            gc.collect()
-            seen.append((psutil.Process().memory_info().rss, len(anyio.get_running_tasks())))
+            seen.append((resident_mb(), len(anyio.get_running_tasks())))
         tasks.cancel_scope.cancel()
 
     async def main():
@@ -164,5 +163,5 @@ def test_a_week_more_takes_no_memory_and_no_task(tmp_path):
     left = clock.run(main)
     (first, tasks_then), (second, tasks_now) = seen
     assert diary.counts["look"] == 10 * 6.5 * 1800
-    assert (second - first) / 2**20 <= 5.0, f"{(second - first) / 2**20:.1f} MB a week"
+    assert second - first <= 5.0, f"{second - first:.1f} MB a week"
     assert tasks_now == tasks_then and left == 0

@@ -1,13 +1,11 @@
 """One virtual day with the real bodies of the jobs: a live Book that is quoted, real valuation, rules, store and outbox."""
 
-import gc
 from collections import Counter
 from datetime import UTC, date, datetime, timedelta
 from types import SimpleNamespace
 from zoneinfo import ZoneInfo
 
 import anyio
-import psutil
 import pytest
 
 from bot.app import _day_jobs
@@ -27,7 +25,7 @@ from engine.settings import AlertSettings, EngineSettings
 from engine.store import AsyncStore, JobOutcome, Store
 from scheduler import Job, MarketHours, Runner, ScheduleSettings
 from tests.unit.books import holding, option
-from tests.unit.virtual_time import VirtualClock
+from tests.unit.virtual_time import VirtualClock, resident_mb
 
 ZONE = ZoneInfo("America/New_York")
 DAY = date(2026, 11, 27)
@@ -92,10 +90,7 @@ def test_a_half_day_with_the_real_jobs_has_its_note_its_alert_its_snapshots_and_
             async def weigh():
                 await anyio.sleep((OPENS - clock.now()).total_seconds() + 1800.0)
                 for _ in range(2):
-                    gc.collect()
-                    memory.append(
-                        (psutil.Process().memory_info().rss / 2**20, len(anyio.get_running_tasks()))
-                    )
+                    memory.append((resident_mb(), len(anyio.get_running_tasks())))
                     await anyio.sleep(2.4 * 3600.0)
 
             with anyio.move_on_after(86_400.0):
