@@ -5,8 +5,9 @@ Nothing else builds a part or reaches for one. Cancelling the root is the whole 
 
 import logging
 import signal
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
+from datetime import time, timedelta
 from zoneinfo import ZoneInfo
 
 import anyio
@@ -37,7 +38,17 @@ from engine.book import Book
 from engine.broker import History, Link
 from engine.reports import Renderer
 from engine.store import AsyncStore, Store
-from scheduler import CloseJob, Job, MarketHours, Runner
+from scheduler import (
+    AfterClose,
+    BeforeOpen,
+    DayJob,
+    EachNight,
+    Job,
+    MarketHours,
+    Run,
+    Runner,
+    ScheduleSettings,
+)
 
 log = logging.getLogger(__name__)
 
@@ -99,7 +110,7 @@ async def run_app(
         await parts.enter_async_context(chat.running())
         outbox = Outbox(store, chat.bot, clock)
         watch = Watch(context, store, outbox, gate, config.alerts)
-        runner = Runner(hours, clock, watch.failed)
+        runner = Runner(hours, clock, store, health.jobs, watch.failed)
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(_stop_on_signal, tasks.cancel_scope)
             tasks.start_soon(link.run)
@@ -113,13 +124,36 @@ async def run_app(
             on_ready()
 
 
-async def _jobs(runner: Runner, watch: Watch, config: Config) -> None:
+async def _jobs(
+    runner: Runner, watch: Watch, config: Config, nightly: Callable[[], Awaitable[None]] | None = None
+) -> None:
+    """All jobs; `nightly` is the upkeep of the night."""
     jobs = [
         Job("look", config.schedule.look_interval, watch.look),
         Job("refresh", config.schedule.refresh_interval, watch.refresh),
         Job("cycle", config.data.snapshot_interval, watch.cycle),
     ]
-    await runner.run(jobs, CloseJob("end of day", config.schedule.end_of_day_delay, watch.end_of_day))
+    await runner.run(jobs, _day_jobs(watch, config.schedule, nightly))
+
+
+def _day_jobs(
+    watch: Watch, schedule: ScheduleSettings, nightly: Callable[[], Awaitable[None]] | None
+) -> list[DayJob]:
+    """What happens once a date, by the `schedule` section of the config."""
+    before = BeforeOpen(timedelta(seconds=schedule.start_of_day_lead))
+    after = AfterClose(timedelta(seconds=schedule.end_of_day_delay))
+    jobs = [
+        DayJob("start of day", before, watch.start_of_day, on=schedule.start_of_day),
+        DayJob("end of day", after, watch.end_of_day, watch.no_end_of_day, schedule.end_of_day),
+    ]
+    if nightly is not None:
+        hour = EachNight(time.fromisoformat(schedule.nightly_at), ZoneInfo(schedule.time_zone))
+
+        async def upkeep(_: Run) -> None:
+            await nightly()
+
+        jobs.append(DayJob("nightly", hour, upkeep, on=schedule.nightly))
+    return jobs
 
 
 async def _stop_on_signal(scope: anyio.CancelScope) -> None:

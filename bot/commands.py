@@ -6,7 +6,7 @@ from difflib import get_close_matches
 from html import escape
 from typing import Final
 
-from bot.handlers import alerts, book, correlation, day, events, explain, risk, what_if
+from bot.handlers import alerts, book, correlation, day, events, explain, jobs, risk, what_if
 from bot.handlers.context import Context
 from bot.replies import Reply
 from engine.errors import RequestError
@@ -89,6 +89,7 @@ COMMANDS: Final = (
     ),
     Command("limits", "", "everything that is watched, and its limit", "/limits", alerts.limits),
     Command("report", "", "the end-of-day message, now", "/report", day.report),
+    Command("jobs", "", "what runs when, how it went, how long it took", "/jobs", jobs.jobs),
     Command("status", "", "how riskbot itself is", "/status", day.status),
     Command("help", "[command]", "this list, or one command", "/help matrix", _help),
     Command("start", "", "what riskbot is", "/start", day.start),
@@ -115,6 +116,7 @@ ACTIONS: Final[dict[str, Callable[[Context, list[str]], Awaitable[list[Reply]]]]
     "snooze": alerts.snooze,
     "limits": alerts.limits_again,
     "status": day.status_again,
+    "jobs": jobs.jobs_again,
 }
 """What buttons stand for; the arguments come from their data."""
 

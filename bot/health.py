@@ -3,6 +3,9 @@
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from bot.stopwatch import Phases
+from scheduler import Board
+
 
 @dataclass(slots=True)
 class Health:
@@ -11,6 +14,8 @@ class Health:
     started_at: datetime
     last_cycle_at: datetime | None = None
     last_cycle_s: float | None = None
+    phases: Phases | None = None
+    """Of the last cycle."""
     last_refresh_at: datetime | None = None
     failures: int = 0
     last_failure: str | None = None
@@ -18,3 +23,4 @@ class Health:
     """What is wrong with the tables of dates, a line each."""
     earnings: dict[str, str] = field(default_factory=dict)
     """Why a symbol's earnings date could not be had when it was last asked for."""
+    jobs: Board = field(default_factory=Board)

@@ -2,6 +2,7 @@
 one transaction (D12)."""
 
 import logging
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date, datetime, timedelta
 from html import escape
@@ -17,8 +18,11 @@ from bot.desk import Desk, View
 from bot.gate import Gate
 from bot.handlers.context import Context
 from bot.handlers.day import end_of_day
+from bot.handlers.morning import morning
+from bot.job_text import late_words, missed_words
 from bot.outbox import Outbox, messages
 from bot.replies import Reply
+from bot.stopwatch import Phases, TimedStore
 from engine.alerts import judge
 from engine.calendar import detect
 from engine.clock import Clock
@@ -26,7 +30,7 @@ from engine.errors import StoreError
 from engine.model import Severity
 from engine.settings import AlertSettings
 from engine.store import AsyncStore, Message, MessageKind, Priority, Store
-from scheduler import MarketHours
+from scheduler import MarketHours, Run
 
 log = logging.getLogger(__name__)
 
@@ -34,6 +38,8 @@ LINK_LOOK_S: Final = 2.0
 BLIND_TOLD_AFTER: Final = timedelta(seconds=60)
 """An outage shorter than this is nobody's business."""
 BEFORE_THE_OPEN: Final = timedelta(hours=1)
+ACCOUNT_WITHIN_S: Final = 120.0
+"""So long the day's messages wait for an account that is not there: after a restart it is on its way."""
 
 PRIORITIES: Final = {
     Severity.CRITICAL: Priority.CRITICAL,
@@ -49,12 +55,13 @@ class Watch:
         self, context: Context, store: AsyncStore, outbox: Outbox, gate: Gate, settings: AlertSettings
     ) -> None:
         self._context = context
-        self._store = store
+        self._store = TimedStore(store, context.clock)
         self._outbox = outbox
         self._gate = gate
         self._enabled = settings.enabled
         self._console = settings.console
         self._looked_at = -1
+        self._analysed_s = 0.0
 
     @property
     def _desk(self) -> Desk:
@@ -72,6 +79,7 @@ class Watch:
     async def cycle(self) -> None:
         """Judge the book as it is now, store it and tell what changed."""
         started = self._clock.monotonic()
+        stored = self._store.spent_s
         await self._desk.view()  # right after the start it waits for the link and its first prices
         blind = self._desk.link_state.blind
         if blind is not None and self._desk.link_state.expected:
@@ -80,8 +88,13 @@ class Watch:
         if not await self._judge(blind, keep=blind is None):
             log.info("the account has not arrived whole yet; no cycle")
             return
+        ended, stored = self._clock.monotonic(), self._store.spent_s - stored
         health = self._context.health
-        health.last_cycle_at, health.last_cycle_s = self._clock.now(), self._clock.monotonic() - started
+        health.last_cycle_at, health.last_cycle_s = self._clock.now(), ended - started
+        health.phases = Phases(
+            self._analysed_s, max(ended - started - self._analysed_s - stored, 0.0), stored
+        )
+        log.info("cycle: %s", health.phases)
 
     async def look(self) -> None:
         """Judge the book where anything moved since the last look, so that a breach is told in seconds; the cycle stores it."""
@@ -99,6 +112,7 @@ class Watch:
         alarms = self._context.alarms
         async with alarms.lock:
             view = await self._desk.view(fresh=True)
+            self._analysed_s = view.seconds
             if blind is None and not view.report.complete:
                 return False
             dated = await anyio.to_thread.run_sync(detect, view.snapshot, view.report.positions)
@@ -150,20 +164,41 @@ class Watch:
                 print(f"alert: {words}", flush=True)
             await self._tell(f"link:{key}"[:200], MessageKind.ALERT, [Reply(escape(words))], Priority.ALERT)
 
-    async def end_of_day(self) -> None:
-        """The day's message to every chat, once per date, and its Value at Risk into the record."""
-        view = await self._desk.view(fresh=True)
-        day = view.report.as_of.astimezone(self._context.zone).date()
+    async def start_of_day(self, run: Run) -> None:
+        """The morning note to every chat, once per date."""
+        note = await morning(self._context, await self._account(), run.day)
         await self._tell(
-            f"end-of-day:{day}", MessageKind.REPORT, await end_of_day(self._context, view), Priority.REPORT
+            f"start-of-day:{run.day}", MessageKind.REPORT, _marked_late([note], run), Priority.REPORT
         )
-        await self._keep(view, day)
+
+    async def end_of_day(self, run: Run) -> None:
+        """The day's message to every chat, once per date, and its Value at Risk into the record."""
+        view = await self._account()
+        replies = _marked_late(await end_of_day(self._context, view), run)
+        await self._tell(f"end-of-day:{run.day}", MessageKind.REPORT, replies, Priority.REPORT)
+        await self._keep(view, run.day)
+
+    async def no_end_of_day(self, days: Sequence[date], why: str) -> None:
+        """Say once for which dates there will be no message of the day."""
+        reply = Reply("⚠ " + escape(missed_words("end-of-day report", days, why), quote=False))
+        key = f"no-end-of-day:{days[0]}:{days[-1]}"
+        await self._tell(key, MessageKind.ALERT, [reply], Priority.REPORT)
+
+    async def _account(self) -> View:
+        """A fresh view, waited for a little while the account is not there or not whole."""
+        view = await self._desk.view(fresh=True)
+        with anyio.move_on_after(ACCOUNT_WITHIN_S):
+            while self._desk.link_state.blind is not None or not view.report.complete:
+                await anyio.sleep(LINK_LOOK_S)
+                view = await self._desk.view(fresh=True)
+        return view
 
     async def _keep(self, view: View, day: date) -> None:
         """Only what was seen at the close is of the close: of an old or a blind view no Value at Risk is kept."""
-        blind, today = self._desk.link_state.blind, self._clock.now().astimezone(self._context.zone).date()
-        if blind is not None or not view.report.complete or day != today:
-            log.warning("no Value at Risk is kept of %s: %s", today, blind or "the account is not whole")
+        blind, zone = self._desk.link_state.blind, self._context.zone
+        seen, today = (at.astimezone(zone).date() for at in (view.report.as_of, self._clock.now()))
+        if blind is not None or not view.report.complete or not day == seen == today:
+            log.warning("no Value at Risk is kept of %s: %s", day, blind or f"the account is of {seen}")
             return
         whole = replace(view, report=await self._desk.simulated(view))
         await self._context.track.keep(whole, day, self._desk.settings)
@@ -209,6 +244,15 @@ class Watch:
 async def _quotes_matter(hours: MarketHours, now: datetime) -> bool:
     """Whether the market is open, or is about to open."""
     return await hours.is_open(now) or await hours.is_open(now + BEFORE_THE_OPEN)
+
+
+def _marked_late(replies: list[Reply], run: Run) -> list[Reply]:
+    """The messages of a run, the first one saying that it is late where it is."""
+    late = late_words(run)
+    if late is None:
+        return replies
+    first, *rest = replies
+    return [replace(first, html=f"<i>{late}</i>\n{first.html}"), *rest]
 
 
 def _first_line(reply: Reply) -> str:

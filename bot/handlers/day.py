@@ -85,6 +85,8 @@ async def status(context: Context, text: str) -> list[Reply]:
         )
     words += _about_link(context, state)
     words += _about_rates(context)
+    if health.phases is not None:
+        words.append(f"The last cycle: {health.phases}. /jobs has more")
     if health.last_failure:
         words.append(f"⚠ {health.failures} failed: {escape(health.last_failure)}")
     return [

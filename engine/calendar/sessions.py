@@ -10,7 +10,7 @@ import pandas_market_calendars
 from engine.errors import ConfigError
 
 LOOK_AHEAD: Final = timedelta(days=14)
-LOOK_BACK: Final = timedelta(days=2)
+LOOK_BACK: Final = timedelta(days=14)
 LONGEST_GAP: Final = timedelta(days=14)
 """No exchange rests longer between two sessions."""
 
@@ -19,6 +19,7 @@ LONGEST_GAP: Final = timedelta(days=14)
 class Session:
     """One trading day's regular hours, UTC."""
 
+    day: date
     opens: datetime
     closes: datetime
 
@@ -33,7 +34,7 @@ class Sessions:
             raise ConfigError(f"schedule.exchange: {exchange!r} is not a known exchange; try NYSE") from error
 
     def around(self, at: datetime) -> list[Session]:
-        """The sessions from two days before `at` to two weeks after, in order."""
+        """The sessions from two weeks before `at` to two weeks after, in order."""
         table = self._calendar.schedule(start_date=(at - LOOK_BACK).date(), end_date=(at + LOOK_AHEAD).date())
         return _sessions(table)
 
@@ -47,4 +48,8 @@ class Sessions:
 
 def _sessions(table: pd.DataFrame) -> list[Session]:
     opens, closes = (table[name].dt.tz_convert(UTC).to_list() for name in ("market_open", "market_close"))
-    return [Session(first, last) for first, last in zip(opens, closes, strict=True)]
+    days = [stamp.date() for stamp in table.index]
+    return [
+        Session(day, first.to_pydatetime(), last.to_pydatetime())
+        for day, first, last in zip(days, opens, closes, strict=True)
+    ]

@@ -37,6 +37,29 @@ class OutboxState(StrEnum):
     DEAD = "dead"
 
 
+class JobOutcome(StrEnum):
+    """How a run of a once-a-day job ended. `LATE` is well done, but late; `MISSED` was never done."""
+
+    OK = "ok"
+    FAILED = "failed"
+    LATE = "late"
+    MISSED = "missed"
+
+
+@dataclass(frozen=True, slots=True)
+class JobRun:
+    """One run of a job; (job, slot) names it. Without a start it is planned, without an outcome it is owed."""
+
+    job: str
+    slot: str
+    due_at: datetime
+    started_at: datetime | None = None
+    finished_at: datetime | None = None
+    outcome: JobOutcome | None = None
+    seconds: float | None = None
+    note: str | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class AlertRecord:
     """The state of one rule for one subject. `episode` counts its firings, so that (rule, subject, episode) names one."""

@@ -15,7 +15,7 @@ from sqlmodel import Session, col, select
 from engine.errors import StoreError
 from engine.model import Dividend, Event, RateCurve, Snapshot
 from engine.results import RiskReport, TailDay
-from engine.store import alert_events, outbox, rows, tail_days
+from engine.store import alert_events, job_runs, outbox, rows, tail_days
 from engine.store.engines import as_store_error, is_sqlite, make_folder, open_reader, open_writer, parse_url
 from engine.store.records import (
     AlertEvent,
@@ -23,6 +23,7 @@ from engine.store.records import (
     Bar,
     DividendSource,
     Execution,
+    JobRun,
     Message,
     OutboxItem,
     OutboxState,
@@ -43,8 +44,8 @@ from engine.store.tables import (
 
 
 class Store:
-    """Snapshots, scenario runs, saved scenarios, bars, fills, dividends, events, rates, Values at Risk, alert states and the
-    outbox.
+    """Snapshots, scenario runs, saved scenarios, bars, fills, dividends, events, rates, Values at Risk, runs of jobs, alert
+    states and the outbox.
 
     Writers wait for each other on a lock, readers wait for nobody. What the database refuses is a StoreError, and then nothing
     of that call is stored.
@@ -385,6 +386,21 @@ class Store:
             found = tail_days.every(session, before=day)
             row = tail_days.snapshot_of(session, found[0].day) if found else None
         return (found[0], None if row is None else rows.stored_snapshot(row)) if found else None
+
+    def begin_job_run(self, run: JobRun) -> bool:
+        """Store that a run of a once-a-day job has begun; False where that run has ended before: then it must not run again."""
+        with self._write("can't store the job's run") as session:
+            return job_runs.begin(session, run)
+
+    def put_job_runs(self, job: str, settled: Iterable[JobRun], planned: JobRun | None) -> None:
+        """Store how runs of `job` ended, and the one that is owed next, in the place of any owed before; None for none."""
+        with self._write("can't store the job's run") as session:
+            job_runs.put(session, job, settled, planned)
+
+    def job_runs(self, since: datetime) -> list[JobRun]:
+        """The runs of once-a-day jobs due from `since` on, in order of time, and any that has not ended."""
+        with self._read() as session:
+            return job_runs.since(session, since)
 
     def put_scenario(self, scenario: SavedScenario) -> None:
         """Store a scenario; one of the same name is replaced."""

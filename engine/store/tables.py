@@ -208,6 +208,30 @@ class ScenarioRow(_Table, table=True):
     saved_at: datetime = Field(sa_type=UtcTime("scenarios.saved_at"))
 
 
+class JobRunRow(_Table, table=True):
+    """A run of a job that runs once a slot (a date): planned, begun (`started_at`) or ended (`outcome`). What is planned and has
+    no outcome is owed."""
+
+    __tablename__ = "job_runs"
+    __table_args__ = (
+        CheckConstraint("outcome IN ('ok', 'failed', 'late', 'missed')", name="outcome"),
+        CheckConstraint(
+            "outcome IS NULL OR outcome = 'missed' OR (started_at IS NOT NULL AND finished_at IS NOT NULL)",
+            name="times",
+        ),
+        CheckConstraint("seconds >= 0", name="seconds"),
+    )
+
+    job: str = Field(primary_key=True)
+    slot: str = Field(primary_key=True)
+    due_at: datetime = Field(sa_type=UtcTime("job_runs.due_at"))
+    started_at: datetime | None = Field(default=None, sa_type=UtcTime("job_runs.started_at"))
+    finished_at: datetime | None = Field(default=None, sa_type=UtcTime("job_runs.finished_at"))
+    outcome: str | None = None
+    seconds: float | None = Field(default=None, sa_type=Finite("job_runs.seconds"))
+    note: str | None = Field(default=None, sa_type=Text)
+
+
 class AlertRow(_Table, table=True):
     """The present state of each rule for each subject. `detail` is JSON."""
 

@@ -282,7 +282,9 @@ async def test_the_value_at_risk_comes_once_the_history_is_there_over_as_many_da
         assert refusal["text"].startswith("No position on 'TOMORROW'. Try: /risk ")
 
 
-@pytest.mark.parametrize("line", ["/start", "/help", "/help matrix", "/status", "/greeks", "/positions AAPL"])
+@pytest.mark.parametrize(
+    "line", ["/start", "/help", "/help matrix", "/status", "/jobs", "/greeks", "/positions AAPL"]
+)
 async def test_every_other_command_answers(tmp_path, line):
     async with program(tmp_path) as it:
         (answer,) = await it.ask(line)
@@ -381,7 +383,9 @@ async def test_an_alert_is_noted_and_its_end_answers_and_marks_the_message_that_
 
         it.gateway.crash(spot=0.16)
         ends = lambda: [  # noqa: E731
-            m for m in it.telegram.messages() if (m["text"] or "").startswith("🟢 cleared after")
+            m
+            for m in it.telegram.messages()
+            if (m["text"] or "").startswith("🟢 cleared after") and m["reply_to"] is not None
         ]
         await until(ends, 30)
         marked = it.message(ends()[0]["reply_to"])

@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 import numpy as np
 import pytest
 
+from bot import watch as watching
 from bot.alarms import Alarms
 from bot.clock import SystemClock
 from bot.config import TelegramSettings
@@ -28,6 +29,7 @@ from engine.reports import Renderer
 from engine.risk import tail_day
 from engine.settings import AlertSettings
 from engine.store import AsyncStore, Store
+from scheduler import Run
 from tests.integration.waiting import until
 
 pytestmark = [pytest.mark.anyio, pytest.mark.slow]
@@ -74,9 +76,9 @@ async def test_the_close_keeps_one_row_a_date_however_often_it_runs_and_settles_
         then = replace(view.snapshot, as_of=view.snapshot.as_of - timedelta(days=1))
         await store.write(Store.save_tail_day, then, tail_day(view.report, before))
 
-        await watch.end_of_day()
+        await watch.end_of_day(Run(today, SystemClock().now()))
         (first, kept) = await store.read(Store.tail_days)
-        await watch.end_of_day()
+        await watch.end_of_day(Run(today, SystemClock().now()))
         (again, latest) = await store.read(Store.tail_days)
 
         assert (first.day, first.until, kept.day) == (before, today, today)
@@ -97,11 +99,12 @@ async def test_the_account_s_correlations_are_drawn_or_told(live, tmp_path):
         assert drawn.picture.startswith(b"\x89PNG") and "How positions on AAPL move together" in drawn.html
 
 
-async def test_of_a_close_that_was_not_seen_nothing_is_kept(live, tmp_path, caplog):
-    async with closing(live, tmp_path) as (it, store, watch, _, _):
+async def test_of_a_close_that_was_not_seen_nothing_is_kept(live, tmp_path, caplog, monkeypatch):
+    monkeypatch.setattr(watching, "ACCOUNT_WITHIN_S", 0.5)
+    async with closing(live, tmp_path) as (it, store, watch, _, today):
         await it.desk.view(fresh=True)
         with it.gateway.during("1100"), caplog.at_level(logging.WARNING):
             await until(lambda: it.link.state.blind is not None, 20.0)
-            await watch.end_of_day()
+            await watch.end_of_day(Run(today, SystemClock().now()))
         assert await store.read(Store.tail_days) == []
         assert "no Value at Risk is kept" in caplog.text

@@ -25,9 +25,13 @@ from bot.explain_text import (
     positions_explained_text,
     underlyings_explained_text,
 )
+from bot.health import Health
+from bot.job_text import jobs_text
 from bot.model_text import model_text
+from bot.morning_text import morning_text
 from bot.replies import button, page_number, parse_data, rows_of
 from bot.risk_text import concentration_text, risk_text, symbol_risk_text
+from bot.stopwatch import Phases
 from engine.analysis import analyse
 from engine.broker import LinkPhase, LinkState
 from engine.errors import RequestError
@@ -62,6 +66,7 @@ from engine.risk import Cause, Figure, FigureGap, ModelGap, ModelGaps
 from engine.risk.correlation import correlation
 from engine.scenarios import TEMPLATES
 from engine.settings import IV_STEPS, SPOT_STEPS
+from engine.store import JobOutcome
 from tests.unit.books import AS_OF, FAR, MARKET, SETTINGS, holding, option, snapshot
 
 ZONE = ZoneInfo("America/New_York")
@@ -177,6 +182,25 @@ def wild_correlations(random, positions):
     )
 
 
+def wild_jobs(report, seed=7):
+    """Jobs that have run, that run, that have not, that are off, with any duration and any words of failure."""
+    random, health = Random(seed), Health(AS_OF)
+    health.phases = Phases(*(abs(finite(random) or 0.0) for _ in range(3)))
+    health.jobs.jumped = AS_OF - timedelta(days=3), random.choice([-7200.0, 1e9])
+    for title in ("look", "refresh", "cycle", "start of day", "end of day", "nightly", "off"):
+        health.jobs.add(title, on=title != "off")
+        if title not in {"off", "nightly"}:
+            health.jobs.begin(title, AS_OF - timedelta(hours=random.choice([0, 60])))
+        if title not in {"off", "nightly", "refresh"}:
+            took = random.choice([0.0, 0.0004, 0.9996, 119.97, 3600.0, 1e7])
+            health.jobs.end(
+                title, random.choice(list(JobOutcome)), took, random.choice([None, "no <luck> & " * 80])
+            )
+            health.jobs.expect(title, AS_OF + timedelta(hours=random.choice([0, 60])))
+        health.jobs.jobs[title].runs = random.choice([0, 1, 10**7])
+    return health
+
+
 def wild_gaps(report, seed=7):
     """A comparison with the broker's model in which anything may differ by anything."""
     random = Random(seed)
@@ -241,6 +265,8 @@ def every_card(report):
         shown = shown_correlation(report, symbol)
         cards_ += [correlation_text(report, shown), correlation_caption(report, shown)]
     cards_.append(model_text(report, wild_gaps(report)))
+    cards_.append(morning_text(report, (), date(2026, 11, 27), AS_OF, ZONE))
+    cards_.append(jobs_text(wild_jobs(report), AS_OF, ZONE))
     cards_.append(cards.matrix_text(report.matrix, "Risk matrix of <X>", report.base_currency))
     cards_ += [cards.positions_text(report, None, page) for page in range(cards.pages(len(report.positions)))]
     cards_ += [cards.scenario_text(report, one, 0) for one in report.scenarios[::5]]
