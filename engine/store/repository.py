@@ -15,13 +15,14 @@ from sqlmodel import Session, col, select
 from engine.errors import StoreError
 from engine.model import Dividend, Event, RateCurve, Snapshot
 from engine.results import RiskReport, TailDay
-from engine.store import outbox, rows, tail_days
+from engine.store import headlines, outbox, rows, tail_days
 from engine.store.engines import as_store_error, is_sqlite, make_folder, open_reader, open_writer, parse_url
 from engine.store.records import (
     AlertRecord,
     Bar,
     DividendSource,
     Execution,
+    Headline,
     Message,
     OutboxItem,
     OutboxState,
@@ -41,8 +42,8 @@ from engine.store.tables import (
 
 
 class Store:
-    """Snapshots, scenario runs, saved scenarios, bars, fills, dividends, events, rates, Values at Risk, alert states and the
-    outbox.
+    """Snapshots, scenario runs, headline figures, saved scenarios, bars, fills, dividends, events, rates, Values at Risk, alert
+    states and the outbox.
 
     Writers wait for each other on a lock, readers wait for nobody. What the database refuses is a StoreError, and then nothing
     of that call is stored.
@@ -92,20 +93,22 @@ class Store:
         alerts: Iterable[AlertRecord],
         messages: Iterable[Message],
     ) -> int:
-        """Store a cycle whole: the snapshot, a run per scenario of `report`, the alerts' new states and the messages they
-        cause.
+        """Store a cycle whole: the snapshot, a run per scenario of `report` and its headline figures, the alerts' new states and
+        the messages they cause.
 
         The years of closes and volatilities stay out of the stored snapshot: they are in the bars.
 
         Returns:
             The id of the stored snapshot.
         """
-        row = rows.snapshot_row(_without_years(snapshot))
+        row, headline = rows.snapshot_row(_without_years(snapshot)), headlines.headline(report)
         with self._write("can't save the cycle") as session:
             session.add(row)
             session.flush()
             assert row.id is not None, "flushed"
             session.add_all(rows.run_row(row.id, result) for result in report.scenarios)
+            if headline is not None:
+                headlines.add(session, headline)
             _put_alerts(session, alerts)
             outbox.add(session, messages)
         return row.id
@@ -148,6 +151,11 @@ class Store:
         with self._read() as session:
             row = session.exec(last).first()
         return None if row is None else rows.stored_snapshot(row)
+
+    def headlines(self, since: datetime) -> list[Headline]:
+        """The headline figures of the cycles at or after `since`, oldest first."""
+        with self._read() as session:
+            return headlines.since(session, since)
 
     def alert_states(self) -> list[AlertRecord]:
         """Every alert's last stored state, by rule and subject."""
