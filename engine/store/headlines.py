@@ -17,9 +17,8 @@ def headline(report: RiskReport) -> Headline | None:
     if not report.complete:
         return None
     var, es = report.tail.figure(0.99), report.tail.figure(0.975)
-    worst = min(
-        ((run.pnl, run.name) for run in report.scenarios if _number(run.pnl) is not None), default=None
-    )
+    runs = ((_number(run.pnl), run.name) for run in report.scenarios)
+    worst = min(((pnl, name) for pnl, name in runs if pnl is not None), default=None)
     loss = None if worst is None or not report.basis else _number(-worst[0] / report.basis)
     gamma = [part for part in report.standing.gamma_pnl.tolist() if math.isfinite(part)]
     missing = {remark.id for remark in (*report.quality.left_out, *report.tail.left_out)}
@@ -43,7 +42,9 @@ def add(session: Session, one: Headline) -> None:
 
 def since(session: Session, at: datetime) -> list[Headline]:
     """Those at or after `at`, oldest first; of two of one instant the later stored one."""
-    wanted = select(HeadlineRow).where(HeadlineRow.at >= at).order_by(col(HeadlineRow.at), col(HeadlineRow.id))
+    wanted = (
+        select(HeadlineRow).where(HeadlineRow.at >= at).order_by(col(HeadlineRow.at), col(HeadlineRow.id))
+    )
     return list(_last_of_each(session.exec(wanted)).values())
 
 

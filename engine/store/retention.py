@@ -20,6 +20,9 @@ HOURLY_DAYS: Final = 90
 SENT_KEPT: Final = timedelta(days=30)
 DEAD_KEPT: Final = timedelta(days=90)
 
+INCREMENTAL: Final = 2
+"""What `PRAGMA auto_vacuum` says of a file that can give back its free pages."""
+
 Group = tuple[date, int, timedelta | None]
 
 
@@ -85,12 +88,8 @@ def _needed() -> list[Column[int]]:
 
 def spent_messages(session: Session, now: datetime) -> list[int]:
     """The ids of messages that were sent, or given up, long ago. What still waits stays, however old."""
-    sent = and_(
-        col(OutboxRow.state) == OutboxState.SENT.value, col(OutboxRow.sent_at) < now - SENT_KEPT
-    )
-    dead = and_(
-        col(OutboxRow.state) == OutboxState.DEAD.value, col(OutboxRow.created_at) < now - DEAD_KEPT
-    )
+    sent = and_(col(OutboxRow.state) == OutboxState.SENT.value, col(OutboxRow.sent_at) < now - SENT_KEPT)
+    dead = and_(col(OutboxRow.state) == OutboxState.DEAD.value, col(OutboxRow.created_at) < now - DEAD_KEPT)
     found = session.exec(select(OutboxRow.id).where(or_(sent, dead)).order_by(col(OutboxRow.id)))
     return [id_ for id_ in found if id_ is not None]
 
