@@ -14,11 +14,11 @@ from pathlib import Path
 from typing import Final
 
 from engine.errors import StoreError
+from engine.store.soundness import PATIENCE_S, unsound
 
 FOLDER: Final = "backups"
 NIGHTLY_KEPT: Final = 7
 BEFORE_KEPT: Final = 3
-PATIENCE_S: Final = 5.0
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -68,29 +68,6 @@ def backups(source: Path) -> list[Backup]:
                 made_at = path.stat().st_mtime
                 found.append(Backup(date.fromisoformat(match[1]), made_at, match[2] or "", path))
     return sorted(found, reverse=True)
-
-
-def unsound(path: Path) -> str | None:
-    """Why the SQLite file is damaged, None where it is not: by `quick_check`, which reads it all.
-
-    Raises:
-        sqlite3.Error: If it can't be read for another reason, such as a lock.
-    """
-    try:
-        with closing(sqlite3.connect(path, timeout=PATIENCE_S)) as database:
-            said = database.execute("PRAGMA quick_check(1)").fetchone()
-    except sqlite3.DatabaseError as error:
-        if is_damage(error):
-            return str(error)
-        raise
-    verdict = str(said[0]) if said else "no verdict"
-    return None if verdict == "ok" else " ".join(verdict.split())
-
-
-def is_damage(error: sqlite3.Error) -> bool:
-    """Whether the error says that the file is damaged, or no database at all."""
-    code = getattr(error, "sqlite_errorcode", None)
-    return code is not None and code & 0xFF in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
 
 
 def _copy(source: Path, target: Path) -> None:
