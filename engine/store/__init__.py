@@ -1,6 +1,7 @@
 """The store: what must outlive the process, in one SQL database. Later tables join these; there is no other way to store."""
 
 from engine.store.aio import AsyncStore
+from engine.store.outbox import NotBeingSent
 from engine.store.records import (
     AlertRecord,
     Bar,
@@ -14,6 +15,7 @@ from engine.store.records import (
     Priority,
     SavedScenario,
 )
+from engine.store.repair import Repair, mend
 from engine.store.repository import Store
 
 __all__ = [
@@ -25,9 +27,12 @@ __all__ = [
     "Headline",
     "Message",
     "MessageKind",
+    "NotBeingSent",
     "OutboxItem",
     "OutboxState",
     "Priority",
+    "Repair",
     "SavedScenario",
     "Store",
+    "mend",
 ]

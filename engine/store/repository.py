@@ -191,7 +191,7 @@ class Store:
         """Telegram took message `id_` and calls it `message_id`.
 
         Raises:
-            StoreError: If it is not being sent.
+            NotBeingSent: If it is not.
         """
         with self._write("can't mark the message as sent") as session:
             outbox.settle(
@@ -202,7 +202,7 @@ class Store:
         """Message `id_` goes back to wait until `not_before`; after a timeout it may have arrived, and the next try says so.
 
         Raises:
-            StoreError: If it is not being sent.
+            NotBeingSent: If it is not.
         """
         marks = {"may_repeat": True} if may_have_arrived else {}
         with self._write("can't put the message back") as session:
@@ -212,7 +212,7 @@ class Store:
         """Message `id_` can never be sent.
 
         Raises:
-            StoreError: If it is not being sent.
+            NotBeingSent: If it is not.
         """
         with self._write("can't park the message") as session:
             outbox.settle(session, id_, OutboxState.DEAD, error=error)
