@@ -66,7 +66,7 @@ def _back_up(connection: Connection, file: Path | None, head: str) -> None:
     if file is None or not connection.exec_driver_sql("SELECT count(*) FROM sqlite_master").scalar():
         return
     log_ = file.with_name(f"{file.name}-wal")
-    written = max(one.stat().st_mtime for one in (file, log_) if one.exists())
+    written = max(one.stat().st_mtime for one in (file, log_) if one.exists() and one.stat().st_size)
     copy = back_up(file, datetime.fromtimestamp(written, UTC).date(), before=head)
     log.warning("the database gets schema %s; as it was before it is kept in %s", head, copy)
 

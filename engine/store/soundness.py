@@ -32,7 +32,9 @@ def unsound(path: Path) -> str | None:
         sqlite3.Error: If it can't be read for another reason, such as a lock.
     """
     try:
-        with closing(sqlite3.connect(path, timeout=PATIENCE_S)) as database:
+        # Read-only: a connection that may write folds the log into the file when it closes, damaged or not.
+        readable = f"{path.absolute().as_uri()}?mode=ro"
+        with closing(sqlite3.connect(readable, uri=True, timeout=PATIENCE_S)) as database:
             verdict = database.execute("PRAGMA integrity_check(1)").fetchone()
             if verdict != ("ok",):
                 return " ".join(str(verdict[0] if verdict else "no verdict").split())
@@ -48,7 +50,8 @@ def unsound(path: Path) -> str | None:
 def is_damage(error: sqlite3.Error) -> bool:
     """Whether the error says that the file is damaged, or no database at all."""
     code = getattr(error, "sqlite_errorcode", None)
-    return code is not None and code & 0xFF in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
+    damaged = code is not None and code & 0xFF in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
+    return damaged or "malformed" in str(error)  # of a table's own text it says so with no code of its own
 
 
 def _unreadable(database: sqlite3.Connection) -> str | None:
