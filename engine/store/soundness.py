@@ -38,7 +38,12 @@ def unsound(path: Path) -> str | None:
             verdict = database.execute("PRAGMA integrity_check(1)").fetchone()
             if verdict != ("ok",):
                 return " ".join(str(verdict[0] if verdict else "no verdict").split())
-            return _unreadable(database)
+            wrong = _unreadable(database)
+        if wrong is None:
+            # What a read-only connection forgives in a table's definition stops one that may write.
+            with closing(sqlite3.connect(path, timeout=PATIENCE_S)) as database:
+                database.execute("SELECT count(*) FROM sqlite_master").fetchone()
+        return wrong
     except UnicodeDecodeError:
         return "its schema is malformed"  # the error's own text held the damage
     except sqlite3.DatabaseError as error:
@@ -50,8 +55,7 @@ def unsound(path: Path) -> str | None:
 def is_damage(error: sqlite3.Error) -> bool:
     """Whether the error says that the file is damaged, or no database at all."""
     code = getattr(error, "sqlite_errorcode", None)
-    damaged = code is not None and code & 0xFF in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
-    return damaged or "malformed" in str(error)  # of a table's own text it says so with no code of its own
+    return code is not None and code & 0xFF in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
 
 
 def _unreadable(database: sqlite3.Connection) -> str | None:
