@@ -132,10 +132,9 @@ def notes(found: Summary, zone: ZoneInfo) -> list[str]:
         f"{found.points} figures, {first:%d %b %Y %H:%M} to {last:%d %b %H:%M %Z}; P&L has deposits in it"
     ]
     if found.missing:
-        named = ", ".join(f"{day:%d %b}" for day in found.missing[:MOST_NAMED])
-        said.append(
-            f"⚠ nothing on {len(found.missing)} weekday{'' if len(found.missing) == 1 else 's'}: {named}{and_more(len(found.missing), MOST_NAMED)}"
-        )
+        count = len(found.missing)
+        named = ", ".join(f"{day:%d %b}" for day in found.missing[:MOST_NAMED]) + and_more(count, MOST_NAMED)
+        said.append(f"⚠ nothing on {count} weekday{'' if count == 1 else 's'}: {named}")
     if found.var_unknown:
         said.append(f"⚠ Value at Risk unknown in {found.var_unknown} of {found.points}")
     if found.partial:

@@ -25,6 +25,8 @@ async def test_a_damaged_database_is_restored_and_every_chat_the_log_and_the_ter
     async with program(tmp_path, cycle_s=1.0) as it:
         await until(lambda: query(it.database, "select count(*) from headlines")[0][0] >= 2, 30)
         await it.ask("/scenario save crash2 spy -7%")
+        (answer,) = await it.ask("/history 1")
+        assert answer["photo"] is not None and answer["caption"].startswith("History, today, USD")
     with Store.open(f"sqlite:///{path}") as store:
         store.back_up(date(2026, 11, 24))
     data = path.read_bytes()
