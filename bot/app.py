@@ -28,7 +28,7 @@ from bot.history import StoredHistory, refer_to
 from bot.outbox import Outbox
 from bot.pictures import Pictures
 from bot.rates import Rates
-from bot.recovery import announce, check_database, last_picture
+from bot.recovery import last_picture, open_database
 from bot.saved import SavedScenarios
 from bot.track import TrackRecord
 from bot.watch import Watch
@@ -36,7 +36,6 @@ from bot.yahoo import Turns
 from engine.book import Book
 from engine.broker import History, Link
 from engine.reports import Renderer
-from engine.store import AsyncStore
 from scheduler import CloseJob, Job, MarketHours, Runner
 
 log = logging.getLogger(__name__)
@@ -58,9 +57,9 @@ async def run_app(
     book = Book()
     hours = MarketHours(config.schedule)
     async with AsyncExitStack() as parts:
-        repair = await check_database(config.database.url, clock)
-        store = await parts.enter_async_context(AsyncStore.open(config.database.url))
-        await announce(repair, store, gate.chats, clock)
+        database = await parts.enter_async_context(open_database(config.database.url, clock))
+        await database.announce(gate.chats, clock)
+        store = database.store
         archive = StoredHistory(book, store, clock, config.schedule.exchange)
         await archive.load()
         turns = Turns(clock)
@@ -96,7 +95,7 @@ async def run_app(
         )
         chat = Chat(token, config.telegram.base_url, gate, context)
         await parts.enter_async_context(chat.running())
-        outbox = Outbox(store, chat.bot, clock, gate.chats)
+        outbox = Outbox(store, chat.bot, clock, gate.chats, database.marks)
         watch = Watch(context, store, outbox, gate, config.alerts)
         runner = Runner(hours, clock, watch.failed)
         async with anyio.create_task_group() as tasks:

@@ -53,10 +53,17 @@ def messages(
 class Outbox:
     """The sender. `poke` after writing rows, so that they leave at once.
 
-    `chats` are told when nothing can be stored, and when it can again.
+    `chats` are told when nothing can be stored, and when it can again; `marks` stand above every message.
     """
 
-    def __init__(self, store: AsyncStore, bot: Bot, clock: Clock, chats: Iterable[int] = ()) -> None:
+    def __init__(
+        self,
+        store: AsyncStore,
+        bot: Bot,
+        clock: Clock,
+        chats: Iterable[int] = (),
+        marks: Iterable[str] = (),
+    ) -> None:
         self._store = store
         self._bot = bot
         self._clock = clock
@@ -64,6 +71,7 @@ class Outbox:
         self._unrecorded = Unrecorded(bot, chats, clock)
         self._owed: deque[Callable[[Store], None]] = deque()
         self._behind = False
+        self._marks = tuple(marks)
 
     def poke(self) -> None:
         self._poked.set()
@@ -165,7 +173,7 @@ class Outbox:
         await self._settle_owed()
 
     def _marked(self, item: OutboxItem) -> Reply:
-        marks = [REPEAT] if item.may_repeat else []
+        marks = [REPEAT] * item.may_repeat + [*self._marks]
         return marked(item.body, item.picture, self._clock.now() - item.created_at, marks)
 
 

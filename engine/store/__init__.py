@@ -17,6 +17,7 @@ from engine.store.records import (
 )
 from engine.store.repair import Repair, mend
 from engine.store.repository import Store
+from engine.store.stand_in import is_unwritable, stand_in
 
 __all__ = [
     "AlertRecord",
@@ -34,5 +35,7 @@ __all__ = [
     "Repair",
     "SavedScenario",
     "Store",
+    "is_unwritable",
     "mend",
+    "stand_in",
 ]

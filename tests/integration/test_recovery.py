@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from engine.store import Store
+from tests.integration.disks import small_disk
 from tests.integration.test_bot import program, query
 from tests.integration.waiting import until
 
@@ -58,6 +59,32 @@ async def test_a_snapshot_whose_content_is_damaged_does_not_keep_the_program_fro
         await it.ask("/status")
 
     assert "no picture of an earlier run" in caplog.text
+
+
+@pytest.mark.parametrize("trouble", ["ro", "full"])
+async def test_on_a_disk_that_takes_nothing_it_starts_on_a_copy_and_says_so(tmp_path, trouble, capsys):
+    disk = tmp_path / "disk"
+    with small_disk(disk, "16m") as remount:
+        async with program(disk) as it:
+            await it.ask("/scenario save crash2 spy -7%")
+        if trouble == "ro":
+            assert remount("ro") == 0
+        else:
+            with pytest.raises(OSError, match="No space"):
+                (disk / "filler").write_bytes(bytes(20_000_000))
+        before = (disk / "riskbot.sqlite3").read_bytes()
+
+        async with program(disk) as it:
+            told = lambda: [m["text"] for m in it.telegram.messages() if "recorded" in (m["text"] or "")]  # noqa: E731
+            await until(told, 30)
+            assert told()[0].startswith("(not recorded)\n⚠ nothing can be recorded: can't open the database")
+            it.telegram.say("/scenario crash2")
+            shown = lambda: [m["caption"] or "" for m in it.telegram.messages()]  # noqa: E731
+            await until(lambda: any(caption.startswith("crash2:") for caption in shown()), 30)
+
+        assert "works on a copy in memory" in capsys.readouterr().out
+        assert (disk / "riskbot.sqlite3").read_bytes() == before
+    assert list(Path("/dev/shm").glob("riskbot-*")) == []
 
 
 @pytest.mark.parametrize("command", [["backtest"], ["run"]])
