@@ -30,14 +30,16 @@ from bot.history import StoredHistory, refer_to
 from bot.outbox import Outbox
 from bot.pictures import Pictures
 from bot.rates import Rates
+from bot.recovery import last_picture, open_database
 from bot.saved import SavedScenarios
 from bot.track import TrackRecord
+from bot.upkeep import Upkeep
 from bot.watch import Watch
 from bot.yahoo import Turns
 from engine.book import Book
 from engine.broker import History, Link
 from engine.reports import Renderer
-from engine.store import AsyncStore, Store
+from engine.store import AsyncStore
 from scheduler import (
     AfterClose,
     BeforeOpen,
@@ -69,7 +71,9 @@ async def run_app(
     book = Book()
     hours = MarketHours(config.schedule)
     async with AsyncExitStack() as parts:
-        store = await parts.enter_async_context(AsyncStore.open(config.database.url))
+        database = await parts.enter_async_context(open_database(config.database.url, clock))
+        await database.announce(gate.chats, clock)
+        store = database.store
         archive = StoredHistory(book, store, clock, config.schedule.exchange)
         await archive.load()
         turns = Turns(clock)
@@ -89,27 +93,14 @@ async def run_app(
         desk = Desk(book, link, clock, config.engine)
         rates = Rates(book, store, clock, config.data.treasury_url)
         await rates.load()
-        saved = SavedScenarios(desk, store, clock)
-        await saved.load()
-        await desk.remember(await store.read(Store.latest_snapshot))
-        alarms = Alarms(store, clock, config.alerts, ZoneInfo(config.schedule.time_zone))
-        await alarms.load()
         renderer = await parts.enter_async_context(Renderer())
-        context = Context(
-            desk,
-            Pictures(renderer),
-            clock,
-            ZoneInfo(config.schedule.time_zone),
-            health,
-            alarms,
-            saved,
-            TrackRecord(store),
-            Diary(store, config.schedule.exchange, ZoneInfo(config.schedule.time_zone)),
-        )
+        context = await _context(config, desk, store, clock, health, renderer)
+        await desk.remember(await last_picture(store))
         chat = Chat(token, config.telegram.base_url, gate, context)
         await parts.enter_async_context(chat.running())
-        outbox = Outbox(store, chat.bot, clock)
+        outbox = Outbox(store, chat.bot, clock, gate.chats, database.marks)
         watch = Watch(context, store, outbox, gate, config.alerts)
+        upkeep = Upkeep(store, clock, config.schedule.exchange)
         runner = Runner(hours, clock, store, health.jobs, watch.failed)
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(_stop_on_signal, tasks.cancel_scope)
@@ -120,13 +111,24 @@ async def run_app(
             tasks.start_soon(outbox.run)
             tasks.start_soon(chat.watch)
             tasks.start_soon(watch.follow_link, hours)
-            tasks.start_soon(_jobs, runner, watch, config)
+            tasks.start_soon(_jobs, runner, watch, config, upkeep.nightly)
             on_ready()
 
 
-async def _jobs(
-    runner: Runner, watch: Watch, config: Config, nightly: Callable[[], Awaitable[None]] | None = None
-) -> None:
+async def _context(
+    config: Config, desk: Desk, store: AsyncStore, clock: SystemClock, health: Health, renderer: Renderer
+) -> Context:
+    """What handlers and jobs are given, with what an earlier run has stored."""
+    zone = ZoneInfo(config.schedule.time_zone)
+    saved = SavedScenarios(desk, store, clock)
+    await saved.load()
+    alarms = Alarms(store, clock, config.alerts, zone)
+    await alarms.load()
+    diary = Diary(store, config.schedule.exchange, zone)
+    return Context(desk, Pictures(renderer), clock, zone, health, alarms, saved, TrackRecord(store), diary)
+
+
+async def _jobs(runner: Runner, watch: Watch, config: Config, nightly: Callable[[], Awaitable[None]]) -> None:
     """All jobs; `nightly` is the upkeep of the night."""
     jobs = [
         Job("look", config.schedule.look_interval, watch.look),
@@ -137,23 +139,21 @@ async def _jobs(
 
 
 def _day_jobs(
-    watch: Watch, schedule: ScheduleSettings, nightly: Callable[[], Awaitable[None]] | None
+    watch: Watch, schedule: ScheduleSettings, nightly: Callable[[], Awaitable[None]]
 ) -> list[DayJob]:
     """What happens once a date, by the `schedule` section of the config."""
     before = BeforeOpen(timedelta(seconds=schedule.start_of_day_lead))
     after = AfterClose(timedelta(seconds=schedule.end_of_day_delay))
-    jobs = [
+    hour = EachNight(time.fromisoformat(schedule.nightly_at), ZoneInfo(schedule.time_zone))
+
+    async def upkeep(_: Run) -> None:
+        await nightly()
+
+    return [
         DayJob("start of day", before, watch.start_of_day, on=schedule.start_of_day),
         DayJob("end of day", after, watch.end_of_day, watch.no_end_of_day, schedule.end_of_day),
+        DayJob("nightly", hour, upkeep, on=schedule.nightly),
     ]
-    if nightly is not None:
-        hour = EachNight(time.fromisoformat(schedule.nightly_at), ZoneInfo(schedule.time_zone))
-
-        async def upkeep(_: Run) -> None:
-            await nightly()
-
-        jobs.append(DayJob("nightly", hour, upkeep, on=schedule.nightly))
-    return jobs
 
 
 async def _stop_on_signal(scope: anyio.CancelScope) -> None:

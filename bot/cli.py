@@ -27,6 +27,7 @@ BAD_INPUT: Final = 2
 FAILED: Final = 1
 MOST_POSITIONS: Final = 5000
 LONGEST_CYCLE_S: Final = 3600.0
+MOST_DAYS: Final = 3660
 LAST_PORT: Final = 65_535
 MOST_TOLERANT: Final = 1000.0
 DEFAULT_CONFIG: Final = Path("config.yaml")
@@ -157,6 +158,13 @@ def _backtest(parsed: argparse.Namespace) -> int:
     return 0
 
 
+def _history(parsed: argparse.Namespace) -> int:
+    from bot.past import print_history
+
+    print_history(_config(parsed), parsed.days, as_json=parsed.json, picture=parsed.png)
+    return 0
+
+
 def _compare(parsed: argparse.Namespace) -> int:
     from bot.compare import compare_files
 
@@ -260,6 +268,18 @@ def _parser() -> argparse.ArgumentParser:
         "method", nargs="?", default="", metavar="METHOD", help="such as plain (default: the one relied on)"
     )
 
+    history = command("history", _history, "the account over time, from the database")
+    history.add_argument(
+        "days",
+        nargs="?",
+        type=_days,
+        default=30,
+        metavar="DAYS",
+        help="calendar days, today's included (default: 30)",
+    )
+    history.add_argument("--json", action="store_true", help="as one JSON object, every point in it")
+    history.add_argument("--png", type=Path, metavar="FILE.png", help="also draw it")
+
     compare = command(
         "compare", _compare, "a Risk Navigator export, or the broker's model, against riskbot's figures"
     )
@@ -294,6 +314,12 @@ def _factor(text: str) -> float:
     if not 0.0 <= factor <= MOST_TOLERANT:
         raise argparse.ArgumentTypeError(f"{text!r} is not a number from 0 to {MOST_TOLERANT:g}")
     return factor
+
+
+def _days(text: str) -> int:
+    if not (text.isascii() and text.isdecimal()) or not 1 <= int(text) <= MOST_DAYS:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of days from 1 to {MOST_DAYS}")
+    return int(text)
 
 
 def _count(text: str) -> int:

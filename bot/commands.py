@@ -6,7 +6,7 @@ from difflib import get_close_matches
 from html import escape
 from typing import Final
 
-from bot.handlers import alerts, book, correlation, day, events, explain, jobs, risk, what_if
+from bot.handlers import alerts, book, correlation, day, events, explain, history, jobs, risk, what_if
 from bot.handlers.context import Context
 from bot.replies import Reply
 from engine.errors import RequestError
@@ -78,6 +78,13 @@ COMMANDS: Final = (
         explain.explain,
     ),
     Command(
+        "history",
+        "[days]",
+        "net liquidation, P&L, Value at Risk and the worst scenario over time",
+        "/history 30",
+        history.history,
+    ),
+    Command(
         "events", "[symbol] [days]", "what is coming, and what it means", "/events AAPL 60", events.events
     ),
     Command(
@@ -103,6 +110,7 @@ ACTIONS: Final[dict[str, Callable[[Context, list[str]], Awaitable[list[Reply]]]]
     "view": risk.view_again,
     "correlation": correlation.correlation_again,
     "explain": explain.explain_page,
+    "history": history.history_again,
     "events": events.events_again,
     "scenario": what_if.scenario_page,
     "open": what_if.open_scenario,
@@ -130,6 +138,7 @@ ARGUMENTS: Final = {
     "risk": 2,
     "correlation": 2,
     "explain": 3,
+    "history": 2,
     "scenario": 3,
     "matrix": 2,
     "events": 2,

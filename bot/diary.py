@@ -11,7 +11,7 @@ from bot.cards import clock
 from engine.calendar import close_back, last_open
 from engine.explained import Trade
 from engine.model import Snapshot
-from engine.store import AsyncStore, Execution, Store
+from engine.store import AsyncStore, Execution, Headline, Store
 
 FAR_FROM_IT: Final = timedelta(minutes=15)
 """Of a close or an open: a Snapshot stored farther from it is pointed at."""
@@ -72,6 +72,10 @@ class Diary:
     async def trades(self, after: datetime) -> list[Trade]:
         """The stored fills from `after` on."""
         return [trade(one) for one in await self._store.read(Store.executions, after)]
+
+    async def headlines(self, since: datetime) -> list[Headline]:
+        """The figures that the cycles since then have kept, oldest first."""
+        return await self._store.read(Store.headlines, since)
 
     @staticmethod
     def _near(store: Store, at: datetime, after: bool) -> Snapshot | None:

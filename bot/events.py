@@ -75,9 +75,13 @@ class Events:
         """Read the tables and put everything that is stored and to come into the Book.
 
         Raises:
-            StoreError: If the database can't be read or written.
+            StoreError: If the database can't be read. One that can't be written holds what was stored before; `run` tries again.
         """
-        await self._tables(self._clock.now())
+        try:
+            await self._tables(self._clock.now())
+        except StoreError as error:
+            self._read = None
+            log.warning("events: %s", error)
         await self._publish()
 
     async def run(self) -> None:

@@ -1,28 +1,32 @@
 """Durable delivery: rows of the outbox table become messages, in the order of their priority.
 
-A row is claimed, sent, then marked. What an earlier process left half-sent is sent again and says that it may be a repeat.
+A row is claimed, sent, then marked. What an earlier process left half-sent is sent again and says that it may be a repeat. While
+the database takes nothing, what should have been stored is sent from memory, and what was sent is marked as soon as it can be.
 """
 
 import logging
-from collections.abc import Iterable
+from collections import deque
+from collections.abc import Callable, Iterable
 from dataclasses import replace
-from datetime import timedelta
 from functools import partial
-from typing import Final
+from typing import Final, TypeVarTuple
 
 import anyio
 from telegram import Bot
 
 from bot.delivery import Refused, put_in_place, send, split
-from bot.replies import Button, Keyboard, Reply
+from bot.marking import REPEAT, marked, next_try
+from bot.replies import Reply
+from bot.unrecorded import Unrecorded
 from engine.clock import Clock
-from engine.store import AsyncStore, Message, MessageKind, OutboxItem, Priority, Store
+from engine.errors import StoreError
+from engine.store import AsyncStore, Message, MessageKind, NotBeingSent, OutboxItem, Priority, Store
 
 log = logging.getLogger(__name__)
 
+Args = TypeVarTuple("Args")
+
 POLL_S: Final = 1.0
-LATE_AFTER: Final = timedelta(minutes=2)
-LONGEST_WAIT_S: Final = 60.0
 
 
 def messages(
@@ -48,13 +52,27 @@ def messages(
 
 
 class Outbox:
-    """The sender. `poke` after writing rows, so that they leave at once."""
+    """The sender. `poke` after writing rows, so that they leave at once.
 
-    def __init__(self, store: AsyncStore, bot: Bot, clock: Clock) -> None:
+    `chats` are told when nothing can be stored, and when it can again; `marks` stand above every message.
+    """
+
+    def __init__(
+        self,
+        store: AsyncStore,
+        bot: Bot,
+        clock: Clock,
+        chats: Iterable[int] = (),
+        marks: Iterable[str] = (),
+    ) -> None:
         self._store = store
         self._bot = bot
         self._clock = clock
         self._poked = anyio.Event()
+        self._unrecorded = Unrecorded(bot, chats, clock)
+        self._owed: deque[Callable[[Store], None]] = deque()
+        self._behind = False
+        self._marks = tuple(marks)
 
     def poke(self) -> None:
         self._poked.set()
@@ -62,7 +80,11 @@ class Outbox:
     async def ending(self, key: str, told_key: str, html: str, chats: Iterable[int]) -> list[Message]:
         """Rows for the end of what the message `told_key` told: in each chat a reply to it, and, where it fits one message,
         its own text with that line below and without its buttons; a message of its own where that one has not been sent."""
-        told = {item.chat_id: item for item in await self._store.read(Store.told, told_key)}
+        try:
+            told = {item.chat_id: item for item in await self._store.read(Store.told, told_key)}
+        except StoreError:
+            log.exception("the end of an alert is told without the message that told it")
+            told = {}
         waiting: list[Message] = []
         for chat_id in chats:
             item = told.get(chat_id)
@@ -75,25 +97,79 @@ class Outbox:
                 self._clock,
             )
             if item is not None and item.telegram_message_id is not None:
-                marked = f"{item.body['html']}\n{html}"
-                if len(split(marked)) == 1:
-                    there = {"html": marked, "replaces": item.telegram_message_id}
+                both = f"{item.body['html']}\n{html}"
+                if len(split(both)) == 1:
+                    there = {"html": both, "replaces": item.telegram_message_id}
                     waiting.append(replace(reply, key=f"{key}:edit:{told_key}:{chat_id}", body=there))
                 reply = replace(reply, body={**reply.body, "answers": item.telegram_message_id})
             waiting.append(reply)
         return waiting
 
+    @property
+    def behind(self) -> bool:
+        """Whether alert states that `record` was given are not in the database: the next ones must be all of them."""
+        return self._behind
+
+    async def record(
+        self,
+        waiting: Iterable[Message],
+        operation: Callable[[Store, *Args], object],
+        *args: *Args,
+        cycle: bool = False,
+    ) -> bool:
+        """Store alert states with the messages `waiting` that they cause, by `operation(store, *args)`; whether it was done.
+
+        Where the database does not take them the messages are sent from memory, marked, and the owner is told once.
+        """
+        try:
+            await self._store.write(operation, *args)
+        except StoreError as error:
+            self._behind = True
+            self._unrecorded.take(waiting, error, cycle=cycle)
+            return False
+        self._behind = False
+        self._unrecorded.recorded(cycle=cycle)
+        self.poke()
+        return True
+
+    async def put(self, waiting: list[Message]) -> None:
+        """Store messages that no alert state goes with, and send them; from memory, marked, where they can't be stored."""
+        try:
+            await self._store.write(Store.enqueue, waiting)
+        except StoreError as error:
+            self._unrecorded.take(waiting, error)
+        else:
+            self._unrecorded.recorded()
+            self.poke()
+
     async def run(self) -> None:
         """Send what waits, for ever."""
-        repeats = await self._store.write(Store.recover_sending)
-        if repeats:
-            log.warning("%s messages may have been sent before and are sent again, marked", repeats)
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(self._unrecorded.run)
+            await self._send_stored()
+
+    async def _send_stored(self) -> None:
+        self._owed.append(_recover)
         while True:
             self._poked = anyio.Event()
-            while (item := await self._store.write(Store.claim_next, self._clock.now())) is not None:
-                await self._send(item)
+            try:
+                await self._settle_owed()
+                while (item := await self._store.write(Store.claim_next, self._clock.now())) is not None:
+                    await self._send(item)
+            except StoreError as error:
+                self._unrecorded.take((), error)
             with anyio.move_on_after(POLL_S):
                 await self._poked.wait()
+
+    async def _settle_owed(self) -> None:
+        """Write down what became of messages while nothing could be written. They are 'sending' until then: after a crash they
+        are sent again and say that they may be a repeat."""
+        while self._owed:
+            try:
+                await self._store.write(self._owed[0])
+            except NotBeingSent as error:
+                log.error("%s", error)
+            self._owed.popleft()
 
     async def _send(self, item: OutboxItem) -> None:
         try:
@@ -104,7 +180,8 @@ class Outbox:
         with anyio.CancelScope(
             shield=True
         ):  # it was taken: that must be written down, or it would be sent again
-            await self._store.write(Store.mark_sent, item.id, message_id, self._clock.now())
+            at = self._clock.now()
+            await self._settle(lambda store: store.mark_sent(item.id, message_id, at))
 
     async def _deliver(self, item: OutboxItem) -> int:
         old = item.body.get("replaces")
@@ -113,26 +190,29 @@ class Outbox:
         return await send(self._bot, item.chat_id, self._marked(item), answering=item.body.get("answers"))
 
     async def _put_back(self, item: OutboxItem, refused: Refused) -> None:
+        reason = refused.reason
         if refused.retry_after_s is None:
-            log.error("message %s can never be sent: %s", item.key, refused.reason)
-            await self._store.write(Store.mark_dead, item.id, refused.reason)
+            log.error("message %s can never be sent: %s", item.key, reason)
+            await self._settle(lambda store: store.mark_dead(item.id, reason))
             return
-        wait = max(refused.retry_after_s, min(LONGEST_WAIT_S, 2.0 ** min(item.attempts, 6)))
-        log.warning("message %s not taken (%s); again in %.0f s", item.key, refused.reason, wait)
-        put_back = partial(Store.mark_retry, may_have_arrived=refused.may_have_arrived)
-        await self._store.write(
-            put_back, item.id, self._clock.now() + timedelta(seconds=wait), refused.reason
+        now = self._clock.now()
+        again = next_try(now, item.attempts, refused.retry_after_s)
+        log.warning(
+            "message %s not taken (%s); again in %.0f s", item.key, reason, (again - now).total_seconds()
         )
+        put_back = partial(Store.mark_retry, may_have_arrived=refused.may_have_arrived)
+        await self._settle(lambda store: put_back(store, item.id, again, reason))
+
+    async def _settle(self, mark: Callable[[Store], None]) -> None:
+        self._owed.append(mark)
+        await self._settle_owed()
 
     def _marked(self, item: OutboxItem) -> Reply:
-        """The message with what its reader must know: that it may be a repeat, that it is late."""
-        html = str(item.body["html"])
-        late = self._clock.now() - item.created_at
-        if item.may_repeat:
-            html = f"(may be a repeat)\n{html}"
-        if late > LATE_AFTER:
-            html = f"({late.total_seconds() / 60:.0f} min late)\n{html}"
-        keyboard: Keyboard = tuple(
-            tuple(Button(text, data) for text, data in row) for row in item.body.get("keyboard", ())
-        )
-        return Reply(html, item.picture, keyboard)
+        marks = [REPEAT] * item.may_repeat + [*self._marks]
+        return marked(item.body, item.picture, self._clock.now() - item.created_at, marks)
+
+
+def _recover(store: Store) -> None:
+    repeats = store.recover_sending()
+    if repeats:
+        log.warning("%s messages may have been sent before and are sent again, marked", repeats)

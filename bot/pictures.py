@@ -9,7 +9,15 @@ import pandas as pd
 from bot.cards import iv_text, ranked, short_label
 from engine.errors import RenderError
 from engine.explained import Explained
-from engine.reports import Renderer, correlation_map, heat_map, scenario_bars, table_picture, waterfall
+from engine.reports import (
+    Renderer,
+    correlation_map,
+    heat_map,
+    history_picture,
+    scenario_bars,
+    table_picture,
+    waterfall,
+)
 from engine.reports.correlations import correlation_frame
 from engine.reports.explain_tables import waterfall_frame
 from engine.reports.numbers import UNKNOWN, amount, compact, percent, shock
@@ -71,6 +79,13 @@ class Pictures:
 
     async def explained(self, explained: Explained, *, title: str, note: str) -> bytes | None:
         return await self._draw(waterfall, waterfall_frame(explained), title=title, note=note)
+
+    async def history(
+        self, frame: pd.DataFrame, *, title: str, note: str, loss_limit: float, var_limit: float | None
+    ) -> bytes | None:
+        return await self._draw(
+            history_picture, frame, title=title, note=note, loss_limit=loss_limit, var_limit=var_limit
+        )
 
     async def _draw(self, function: Callable[..., bytes], frame: pd.DataFrame, **words: Any) -> bytes | None:
         try:

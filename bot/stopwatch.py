@@ -1,14 +1,6 @@
 """How long the phases of a cycle take."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TypeVar, TypeVarTuple
-
-from engine.clock import Clock
-from engine.store import AsyncStore, Store
-
-T = TypeVar("T")
-Args = TypeVarTuple("Args")
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,24 +17,3 @@ class Phases:
 
 def ms(seconds: float) -> str:
     return f"{1000.0 * seconds:.0f} ms"
-
-
-class TimedStore:
-    """The store, with the seconds that its writes have taken so far."""
-
-    def __init__(self, store: AsyncStore, clock: Clock) -> None:
-        self._store = store
-        self._clock = clock
-        self.spent_s = 0.0
-
-    async def write(self, operation: Callable[[Store, *Args], T], *args: *Args) -> T:
-        """As `AsyncStore.write`."""
-        started = self._clock.monotonic()
-        try:
-            return await self._store.write(operation, *args)
-        finally:
-            self.spent_s += self._clock.monotonic() - started
-
-    async def read(self, operation: Callable[[Store, *Args], T], *args: *Args) -> T:
-        """As `AsyncStore.read`."""
-        return await self._store.read(operation, *args)

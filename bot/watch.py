@@ -22,11 +22,10 @@ from bot.handlers.morning import morning
 from bot.job_text import late_words, missed_words
 from bot.outbox import Outbox, messages
 from bot.replies import Reply
-from bot.stopwatch import Phases, TimedStore
+from bot.stopwatch import Phases
 from engine.alerts import judge
 from engine.calendar import detect
 from engine.clock import Clock
-from engine.errors import StoreError
 from engine.model import Severity
 from engine.settings import AlertSettings
 from engine.store import AsyncStore, Message, MessageKind, Priority, Store
@@ -55,13 +54,13 @@ class Watch:
         self, context: Context, store: AsyncStore, outbox: Outbox, gate: Gate, settings: AlertSettings
     ) -> None:
         self._context = context
-        self._store = TimedStore(store, context.clock)
+        self._store = store
         self._outbox = outbox
         self._gate = gate
         self._enabled = settings.enabled
         self._console = settings.console
         self._looked_at = -1
-        self._analysed_s = 0.0
+        self._analysed_s = self._stored_s = 0.0
 
     @property
     def _desk(self) -> Desk:
@@ -79,7 +78,6 @@ class Watch:
     async def cycle(self) -> None:
         """Judge the book as it is now, store it and tell what changed."""
         started = self._clock.monotonic()
-        stored = self._store.spent_s
         await self._desk.view()  # right after the start it waits for the link and its first prices
         blind = self._desk.link_state.blind
         if blind is not None and self._desk.link_state.expected:
@@ -88,12 +86,10 @@ class Watch:
         if not await self._judge(blind, keep=blind is None):
             log.info("the account has not arrived whole yet; no cycle")
             return
-        ended, stored = self._clock.monotonic(), self._store.spent_s - stored
-        health = self._context.health
-        health.last_cycle_at, health.last_cycle_s = self._clock.now(), ended - started
-        health.phases = Phases(
-            self._analysed_s, max(ended - started - self._analysed_s - stored, 0.0), stored
-        )
+        health, took = self._context.health, self._clock.monotonic() - started
+        health.last_cycle_at, health.last_cycle_s = self._clock.now(), took
+        rules = max(took - self._analysed_s - self._stored_s, 0.0)
+        health.phases = Phases(self._analysed_s, rules, self._stored_s)
         log.info("cycle: %s", health.phases)
 
     async def look(self) -> None:
@@ -119,21 +115,24 @@ class Watch:
             verdict = judge(view.report, dated, self._desk.settings.risk_limits, blind)
             step = alarms.step(verdict, blind=blind is not None)
             waiting, lines = await self._messages(step, view)
-            if keep:
-                records = [record_of(status, self._clock) for status in step.statuses]
-                await self._store.write(
-                    Store.save_cycle, view.snapshot, view.report, records, waiting, step.events
-                )
-            elif step.changed or waiting:
-                records = [record_of(status, self._clock) for status in step.changed]
-                await self._store.write(Store.save_alerts, records, waiting, step.events)
+            before = self._clock.monotonic()
+            await self._record(step, view, waiting, keep)
+            self._stored_s = self._clock.monotonic() - before
             alarms.taken(step)
         if self._console:
             for line in lines:
                 print(line, flush=True)
-        if waiting:
-            self._outbox.poke()
         return True
+
+    async def _record(self, step: Step, view: View, waiting: list[Message], keep: bool) -> None:
+        """Store the step, or, where the database takes nothing, have its messages sent from memory; the states are here."""
+        whole = keep or self._outbox.behind
+        records = [record_of(one, self._clock) for one in (step.statuses if whole else step.changed)]
+        if keep:
+            cycle = (view.snapshot, view.report, records, waiting, step.events)
+            await self._outbox.record(waiting, Store.save_cycle, *cycle, cycle=True)
+        elif records or waiting:
+            await self._outbox.record(waiting, Store.save_alerts, records, waiting, step.events)
 
     async def follow_link(self, hours: MarketHours) -> None:
         """Say once when the link has been blind for a while in or shortly before market hours, and once when it sees again.
@@ -210,10 +209,7 @@ class Watch:
         health.last_failure = line
         key = f"failed:{line}:{self._clock.now():%Y-%m-%dT%H}"
         reply = Reply("⚠ " + escape(line, quote=False))
-        try:
-            await self._tell(key[:200], MessageKind.ALERT, [reply], Priority.ALERT)
-        except StoreError:
-            log.exception("that %s could not be told: the database refuses", line)
+        await self._tell(key[:200], MessageKind.ALERT, [reply], Priority.ALERT)
 
     async def _messages(self, step: Step, view: View) -> tuple[list[Message], list[str]]:
         """What a step tells, to every chat and on the terminal: alerts, and their ends as replies to what told them."""
@@ -237,8 +233,7 @@ class Watch:
 
     async def _tell(self, key: str, kind: MessageKind, replies: list[Reply], priority: Priority) -> None:
         waiting = messages(key, self._gate.chats, kind, replies, priority, self._clock)
-        await self._store.write(Store.enqueue, waiting)
-        self._outbox.poke()
+        await self._outbox.put(waiting)
 
 
 async def _quotes_matter(hours: MarketHours, now: datetime) -> bool:

@@ -10,6 +10,7 @@ RiskbotError
 |   +-- NothingListens   the port is closed: look again soon, it costs nothing
 |   +-- ClientIdInUse    try the next id
 +-- StoreError         nothing may be reported as saved; tell the owner
+|   +-- NotBeingSent     a message's fate has nowhere to be written: let it be (engine.store.outbox)
 +-- TradingForbidden   a message that could trade was stopped: a programming mistake, never retried
 
 A programming mistake is none of the others: it stays what Python calls it, is logged with its traceback, and ends

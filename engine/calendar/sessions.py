@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Final
+from zoneinfo import ZoneInfo
 
 import pandas as pd
 import pandas_market_calendars
@@ -32,6 +33,11 @@ class Sessions:
             self._calendar = pandas_market_calendars.get_calendar(exchange)
         except RuntimeError as error:
             raise ConfigError(f"schedule.exchange: {exchange!r} is not a known exchange; try NYSE") from error
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """Where the exchange's days begin and end."""
+        return ZoneInfo(str(self._calendar.tz))
 
     def around(self, at: datetime) -> list[Session]:
         """The sessions from two weeks before `at` to two weeks after, in order."""

@@ -125,9 +125,11 @@ class Sheet:
         )
         self._axes.add_patch(patch)
 
-    def lines(self, segments: list[Segment], *, colour: str, line_width: float) -> None:
-        """Straight strokes, over the boxes and under the text."""
-        self._use(to_rgb(colour))
+    def lines(
+        self, segments: list[Segment], *, colour: str, line_width: float, slanting: bool = False
+    ) -> None:
+        """Straight strokes, over the boxes and under the text; `slanting` ones have smooth edges on the bare ground."""
+        self._use(*edge_colours(self.theme.ground, colour) if slanting else [to_rgb(colour)])
         strokes = LineCollection(
             segments, colors=colour, linewidths=line_width, capstyle="projecting", zorder=3
         )

@@ -5,6 +5,7 @@ SQLite is put in WAL mode with `synchronous=FULL`, so that what was committed ou
 wrote in between. The `begin` hook is SQLAlchemy's documented way to take transaction control from Python's sqlite3 module.
 """
 
+import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -24,7 +25,7 @@ def as_store_error(doing: str) -> Iterator[None]:
     """What the database refuses leaves this block as a StoreError of one line that starts with `doing`."""
     try:
         yield
-    except SQLAlchemyError as error:
+    except (SQLAlchemyError, sqlite3.Error) as error:
         cause = error.orig if isinstance(error, DBAPIError) else error
         reason = str(cause).strip().partition("\n")[0]
         raise StoreError(f"{doing}: {reason}") from error
@@ -48,15 +49,23 @@ def is_sqlite(url: URL) -> bool:
     return url.get_backend_name() == "sqlite"
 
 
+def file_of(url: URL) -> Path | None:
+    """The SQLite file that the URL names; None for a server, or for what only SQLite can find."""
+    if not is_sqlite(url) or not url.database or url.database.startswith((":", "file:")):
+        return None
+    return Path(url.database)
+
+
 def make_folder(url: URL) -> None:
     """The folder of a SQLite file, made if it is missing.
 
     Raises:
         StoreError: If it can't be made.
     """
-    if not is_sqlite(url) or not url.database or url.database.startswith((":", "file:")):
+    file = file_of(url)
+    if file is None:
         return
-    folder = Path(url.database).parent
+    folder = file.parent
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -100,6 +109,9 @@ def _sqlite_settings(pragmas: dict[str, str]) -> Any:
     def settle(connection: Any, _record: Any) -> None:
         connection.isolation_level = None
         connection.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT_MS}")
+        if connection.execute("PRAGMA auto_vacuum").fetchone() == (0,):
+            # Counts once a new file gets a table, or an old one is rewritten: free pages can then be given back a few at a time.
+            connection.execute("PRAGMA auto_vacuum=INCREMENTAL")
         (mode,) = connection.execute("PRAGMA journal_mode=WAL").fetchone()
         if mode != "wal":
             raise StoreError(

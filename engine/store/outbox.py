@@ -12,6 +12,10 @@ from engine.store.rows import outbox_item, outbox_row
 from engine.store.tables import OutboxRow
 
 
+class NotBeingSent(StoreError):
+    """A message whose fate was to be written down is not on its way any more."""
+
+
 def add(session: Session, messages: Iterable[Message]) -> None:
     """Add those whose key is new."""
     by_key: dict[str, Message] = {}
@@ -43,11 +47,13 @@ def settle(session: Session, id_: int, state: OutboxState, **values: object) -> 
     """Move a message that is being sent to `state`.
 
     Raises:
-        StoreError: If it is not being sent.
+        NotBeingSent: If it is not.
     """
     row = session.get(OutboxRow, id_)
     if row is None or row.state != OutboxState.SENDING.value:
-        raise StoreError(f"message {id_} of the outbox is {row.state if row else 'missing'}, not being sent")
+        raise NotBeingSent(
+            f"message {id_} of the outbox is {row.state if row else 'missing'}, not being sent"
+        )
     row.state = state.value
     for name, value in values.items():
         setattr(row, name, value)

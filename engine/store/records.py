@@ -168,6 +168,31 @@ class SavedScenario:
     saved_at: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class Headline:
+    """The figures of one cycle that history keeps for ever; None is unknown.
+
+    Attributes:
+        currency: the base currency, in which amounts are.
+        var_99, es_975: one day's Value at Risk and expected shortfall by the method relied on, losses positive.
+        worst_scenario, worst_loss: the scenario that loses most and its loss as a share (of net liquidation where that is known);
+            negative where even that one gains.
+        vega: per vol point; gamma_loss: what gamma alone loses in a day of two deviations, an amount.
+        left_out: how many positions are in some of these figures not counted.
+    """
+
+    at: datetime
+    currency: str
+    net_liquidation: float | None = None
+    var_99: float | None = None
+    es_975: float | None = None
+    worst_scenario: str | None = None
+    worst_loss: float | None = None
+    vega: float | None = None
+    gamma_loss: float | None = None
+    left_out: int = 0
+
+
 class DividendSource(StrEnum):
     """Who told of a dividend."""
 

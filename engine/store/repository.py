@@ -2,11 +2,12 @@
 
 import sqlite3
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from dataclasses import replace
-from datetime import date, datetime
-from typing import Self
+from datetime import date, datetime, tzinfo
+from pathlib import Path
+from typing import Final, Self
 
 from sqlalchemy import URL, bindparam, delete, func, insert
 from sqlalchemy.exc import SQLAlchemyError
@@ -15,14 +16,24 @@ from sqlmodel import Session, col, select
 from engine.errors import StoreError
 from engine.model import Dividend, Event, RateCurve, Snapshot
 from engine.results import RiskReport, TailDay
-from engine.store import alert_events, job_runs, outbox, rows, tail_days
-from engine.store.engines import as_store_error, is_sqlite, make_folder, open_reader, open_writer, parse_url
+from engine.store import alert_events, backup, headlines, job_runs, outbox, retention, rows, tail_days
+from engine.store.engines import (
+    BUSY_TIMEOUT_MS,
+    as_store_error,
+    file_of,
+    is_sqlite,
+    make_folder,
+    open_reader,
+    open_writer,
+    parse_url,
+)
 from engine.store.records import (
     AlertEvent,
     AlertRecord,
     Bar,
     DividendSource,
     Execution,
+    Headline,
     JobRun,
     Message,
     OutboxItem,
@@ -42,10 +53,13 @@ from engine.store.tables import (
     SnapshotRow,
 )
 
+SHORT_PATIENCE_MS: Final = 50
+"""How long folding the log may hold up the next writer while it waits for a reader."""
+
 
 class Store:
-    """Snapshots, scenario runs, saved scenarios, bars, fills, dividends, events, rates, Values at Risk, runs of jobs, alert
-    states and the outbox.
+    """Snapshots, scenario runs, headline figures, saved scenarios, bars, fills, dividends, events, rates, Values at Risk, runs of
+    jobs, alert states and the outbox.
 
     Writers wait for each other on a lock, readers wait for nobody. What the database refuses is a StoreError, and then nothing
     of that call is stored.
@@ -53,6 +67,7 @@ class Store:
 
     def __init__(self, url: URL) -> None:
         self._is_sqlite = is_sqlite(url)
+        self._file = file_of(url)
         self._writer = open_writer(url)
         self._reader = open_reader(url)
         self._writing = threading.Lock()
@@ -96,20 +111,22 @@ class Store:
         messages: Iterable[Message],
         events: Iterable[AlertEvent] = (),
     ) -> int:
-        """Store a cycle whole: the snapshot, a run per scenario of `report`, the alerts' new states, what became of them and the
-        messages they cause.
+        """Store a cycle whole: the snapshot, a run per scenario of `report` and its headline figures, the alerts' new states,
+        what became of them and the messages they cause.
 
         The years of closes and volatilities stay out of the stored snapshot: they are in the bars.
 
         Returns:
             The id of the stored snapshot.
         """
-        row = rows.snapshot_row(_without_years(snapshot))
+        row, headline = rows.snapshot_row(_without_years(snapshot)), headlines.headline(report)
         with self._write("can't save the cycle") as session:
             session.add(row)
             session.flush()
             assert row.id is not None, "flushed"
             session.add_all(rows.run_row(row.id, result) for result in report.scenarios)
+            if headline is not None:
+                headlines.add(session, headline)
             _put_alerts(session, alerts)
             alert_events.add(session, events)
             outbox.add(session, messages)
@@ -177,6 +194,11 @@ class Store:
             row = session.exec(last).first()
         return None if row is None else rows.stored_snapshot(row)
 
+    def headlines(self, since: datetime) -> list[Headline]:
+        """The headline figures of the cycles at or after `since`, oldest first."""
+        with self._read() as session:
+            return headlines.since(session, since)
+
     def alert_states(self) -> list[AlertRecord]:
         """Every alert's last stored state, by rule and subject."""
         with self._read() as session:
@@ -197,7 +219,7 @@ class Store:
         """Telegram took message `id_` and calls it `message_id`.
 
         Raises:
-            StoreError: If it is not being sent.
+            NotBeingSent: If it is not.
         """
         with self._write("can't mark the message as sent") as session:
             outbox.settle(
@@ -208,7 +230,7 @@ class Store:
         """Message `id_` goes back to wait until `not_before`; after a timeout it may have arrived, and the next try says so.
 
         Raises:
-            StoreError: If it is not being sent.
+            NotBeingSent: If it is not.
         """
         marks = {"may_repeat": True} if may_have_arrived else {}
         with self._write("can't put the message back") as session:
@@ -218,7 +240,7 @@ class Store:
         """Message `id_` can never be sent.
 
         Raises:
-            StoreError: If it is not being sent.
+            NotBeingSent: If it is not.
         """
         with self._write("can't park the message") as session:
             outbox.settle(session, id_, OutboxState.DEAD, error=error)
@@ -420,6 +442,60 @@ class Store:
             found = session.exec(select(ScenarioRow).order_by(col(ScenarioRow.name))).all()
         return [SavedScenario(row.name, row.text, row.saved_at) for row in found]
 
+    def surplus_snapshots(self, now: datetime, zone: tzinfo) -> list[int]:
+        """The ids of the snapshots that need not be kept any longer, oldest first; `zone` is the exchange's."""
+        with self._read() as session:
+            return retention.surplus(retention.stored_snapshots(session), now, zone)
+
+    def drop_snapshots(self, ids: Sequence[int]) -> int:
+        """Delete snapshots with their runs, in one transaction; one that another table needs stays. Returns how many went."""
+        with self._write("can't delete old snapshots") as session:
+            return retention.drop_snapshots(session, ids)
+
+    def spent_messages(self, now: datetime) -> list[int]:
+        """The ids of messages that were sent, or given up, so long ago that nobody asks for them."""
+        with self._read() as session:
+            return retention.spent_messages(session, now)
+
+    def drop_messages(self, ids: Sequence[int]) -> int:
+        """Delete messages that are sent or given up, in one transaction; how many went."""
+        with self._write("can't delete old messages") as session:
+            return retention.drop_messages(session, ids)
+
+    def give_back(self, pages: int) -> int:
+        """Cut up to so many free pages off a SQLite file, in one transaction; how many are left to cut off."""
+        if not self._is_sqlite:
+            return 0
+        with self._driver("can't shrink the database") as driver:
+            if driver.execute("PRAGMA auto_vacuum").fetchone() != (retention.INCREMENTAL,):
+                return 0
+            # A page goes with each step of the statement, and `execute` takes but one step.
+            driver.executescript(f"PRAGMA incremental_vacuum({pages})")
+            (left,) = driver.execute("PRAGMA freelist_count").fetchone()
+            return int(left)
+
+    def fold_log(self) -> bool:
+        """Fold SQLite's write-ahead log into the file while the program runs; whether all of it, or a reader was in the way."""
+        if not self._is_sqlite:
+            return True
+        with self._driver("can't fold the log into the database") as driver:
+            driver.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+            driver.execute(f"PRAGMA busy_timeout={SHORT_PATIENCE_MS}")
+            try:
+                (busy, _, _) = driver.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+            finally:
+                driver.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT_MS}")
+            return not busy
+
+    def back_up(self, day: date) -> Path | None:
+        """Copy a SQLite file, checked, as the backup of `day`; the copy's path, None where the database is no file. No writer
+        waits for it.
+
+        Raises:
+            StoreError: If the copy can't be made or is not sound.
+        """
+        return None if self._file is None else backup.back_up(self._file, day)
+
     @contextmanager
     def _write(self, doing: str) -> Iterator[Session]:
         """One transaction: all of the block is stored, or none of it."""
@@ -435,6 +511,16 @@ class Store:
             self._refuse_closed()
             with Session(self._reader, expire_on_commit=False) as session:
                 yield session
+
+    @contextmanager
+    def _driver(self, doing: str) -> Iterator[sqlite3.Connection]:
+        """The writer's own SQLite connection, outside any transaction."""
+        with self._writing, as_store_error(doing):
+            self._refuse_closed()
+            with closing(self._writer.raw_connection()) as connection:
+                driver = connection.driver_connection
+                assert isinstance(driver, sqlite3.Connection), "asked of SQLite alone"
+                yield driver
 
     def _refuse_closed(self) -> None:
         if self._closed:

@@ -63,6 +63,29 @@ class RunRow(_Table, table=True):
     left_out: int
 
 
+class HeadlineRow(_Table, table=True):
+    """The figures of a cycle that outlive its snapshot: money in the base currency, `worst_loss` a share, losses positive."""
+
+    __tablename__ = "headlines"
+    __table_args__ = (
+        CheckConstraint("(worst_scenario IS NULL) = (worst_loss IS NULL)", name="worst"),
+        CheckConstraint("left_out >= 0", name="left_out"),
+        Index(None, "at"),
+    )
+
+    id: int | None = Field(default=None, primary_key=True)
+    at: datetime = Field(sa_type=UtcTime("headlines.at"))
+    currency: str
+    net_liquidation: float | None = Field(default=None, sa_type=Finite("headlines.net_liquidation"))
+    var_99: float | None = Field(default=None, sa_type=Finite("headlines.var_99"))
+    es_975: float | None = Field(default=None, sa_type=Finite("headlines.es_975"))
+    worst_scenario: str | None = None
+    worst_loss: float | None = Field(default=None, sa_type=Finite("headlines.worst_loss"))
+    vega: float | None = Field(default=None, sa_type=Finite("headlines.vega"))
+    gamma_loss: float | None = Field(default=None, sa_type=Finite("headlines.gamma_loss"))
+    left_out: int
+
+
 class BarRow(_Table, table=True):
     """One day of one series of one symbol."""
 

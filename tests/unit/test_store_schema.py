@@ -179,6 +179,14 @@ def test_a_migration_that_fails_leaves_the_file_as_it_was(path):
         (execution_sql(right="'X'"), "ck_executions_right"),
         (execution_sql(settlement="'XX'"), "ck_executions_settlement"),
         (execution_sql(price="NULL"), "NOT NULL.*executions.price"),
+        (
+            "INSERT INTO headlines (at, currency, worst_scenario, left_out) VALUES ('2026-01-01', 'USD', 'x', 0)",
+            "ck_headlines_worst",
+        ),
+        (
+            "INSERT INTO headlines (at, currency, left_out) VALUES ('2026-01-01', 'USD', -1)",
+            "ck_headlines_left_out",
+        ),
         ("INSERT INTO runs (snapshot_id, scenario, left_out) VALUES (99, 'Panic', 0)", "FOREIGN KEY"),
     ],
 )
