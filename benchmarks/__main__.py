@@ -72,7 +72,7 @@ def engine(size: int, snapshot: Snapshot, settings: EngineSettings) -> None:
     marked = mark_book(known, settings)
     tail = tail_risk(marked, settings.scenarios)
     row(
-        f"{size} positions, Value at Risk: 500 days filtered, 500 plain, components",
+        f"{size} positions, Value at Risk: 500 days filtered, 500 plain, components, correlation",
         median_s(lambda: tail_risk(marked, settings.scenarios), 5),
         "",
     )
