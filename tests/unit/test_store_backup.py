@@ -122,7 +122,7 @@ def test_a_damaged_database_does_not_become_a_backup(store, path):
     half = len(data) // 2 // 4096 * 4096  # the pages of the newest tables are the last
     path.write_bytes(data[:half] + b"x" * (len(data) - half))
 
-    with pytest.raises(StoreError, match="malformed|damaged"):
+    with pytest.raises(StoreError, match=r"malformed|damaged"):
         back_up(path, DAY)
 
     assert names(path.parent / "backups") == []
