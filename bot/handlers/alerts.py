@@ -7,10 +7,11 @@ from typing import Final
 
 from anyio import to_thread
 
-from bot.alert_text import RULE_WORDS, alerts_text, history_text, limits_text, put_off_text
+from bot.alert_cards import alerts_text, history_text, limits_text, put_off_text
 from bot.cards import clock
 from bot.handlers.context import Context
 from bot.replies import Reply, button
+from bot.rule_words import RULE_WORDS
 from engine.alerts import judge
 from engine.calendar import day_of, detect, session
 from engine.errors import RequestError

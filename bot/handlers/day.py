@@ -4,7 +4,7 @@ from datetime import datetime
 from html import escape
 from typing import Final
 
-from bot.alert_text import firing_words
+from bot.alert_cards import firing_words
 from bot.cards import age, clock, day_text, pre, scenarios_text
 from bot.desk import View
 from bot.handlers.context import Context, note

@@ -150,7 +150,7 @@ def short_gamma(report: RiskReport, limits: RiskLimits, unknown: str | None) -> 
     of = Limits(limits.short_gamma_limit, limits.short_gamma_limit * limits.critical_at)
     parts = report.standing.gamma_pnl.tolist()
     known = [part for part in parts if math.isfinite(part)]
-    loss = -math.fsum(known) if known else None
+    loss = -sum(known) if known else None
     if len(known) < len(parts) and unknown is None:
         unknown = f"the gamma of {len(parts) - len(known)} positions is unknown"
     yield _measured(
@@ -185,7 +185,7 @@ def concentration(report: RiskReport, limits: RiskLimits, unknown: str | None) -
             position.value if position.underlying == row.name and position.value is not None else math.nan
             for position in report.positions
         ]
-        net = math.fsum(part for part in parts if math.isfinite(part))
+        net = sum(part for part in parts if math.isfinite(part))
         amount = None if row.value is None or report.basis is None else row.value * report.basis
         yield _measured(
             report,

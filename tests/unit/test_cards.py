@@ -15,6 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bot import cards
+from bot.alert_cards import limits_text
 from bot.correlation_text import correlation_caption, correlation_text, shown_correlation
 from bot.delivery import caption, plain, split
 from bot.diary import Start
@@ -32,6 +33,7 @@ from bot.morning_text import morning_text
 from bot.replies import button, page_number, parse_data, rows_of
 from bot.risk_text import concentration_text, risk_text, symbol_risk_text
 from bot.stopwatch import Phases
+from engine.alerts import judge
 from engine.analysis import analyse
 from engine.broker import LinkPhase, LinkState
 from engine.errors import RequestError
@@ -65,7 +67,7 @@ from engine.results import (
 from engine.risk import Cause, Figure, FigureGap, ModelGap, ModelGaps
 from engine.risk.correlation import correlation
 from engine.scenarios import TEMPLATES
-from engine.settings import IV_STEPS, SPOT_STEPS
+from engine.settings import IV_STEPS, SPOT_STEPS, RiskLimits
 from engine.store import JobOutcome
 from tests.unit.books import AS_OF, FAR, MARKET, SETTINGS, holding, option, snapshot
 
@@ -265,6 +267,7 @@ def every_card(report):
         shown = shown_correlation(report, symbol)
         cards_ += [correlation_text(report, shown), correlation_caption(report, shown)]
     cards_.append(model_text(report, wild_gaps(report)))
+    cards_.append(limits_text(judge(report, (), RiskLimits()), report, RiskLimits()))
     cards_.append(morning_text(report, (), date(2026, 11, 27), AS_OF, ZONE))
     cards_.append(jobs_text(wild_jobs(report), AS_OF, ZONE))
     cards_.append(cards.matrix_text(report.matrix, "Risk matrix of <X>", report.base_currency))

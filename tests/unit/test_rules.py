@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bot.alert_text import alert_replies, limits_text
+from bot.alert_cards import limits_text
+from bot.alert_text import alert_replies
 from engine.alerts import Manner, Rule, advance, judge, to_tell
 from engine.analysis import analyse
 from engine.calendar import detect
