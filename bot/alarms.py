@@ -7,7 +7,10 @@ from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 import anyio
+import anyio.to_thread
 
+from bot.desk import View
+from engine import calendar
 from engine.alerts import (
     QUIETLY_UNKNOWN,
     AlertStatus,
@@ -23,6 +26,7 @@ from engine.alerts import (
     to_tell,
 )
 from engine.clock import Clock
+from engine.risk import ModelGaps, model_gaps
 from engine.settings import AlertSettings
 from engine.store import AlertEvent, AlertRecord, AsyncStore, Store
 
@@ -44,6 +48,17 @@ class Step:
     events: tuple[AlertEvent, ...]
     telling: tuple[Transition, ...]
     key: str
+
+
+async def beside(view: View) -> tuple[tuple[calendar.Finding, ...], ModelGaps]:
+    """What rules want to know beside the report: what the calendar means for the positions, and what the broker's model says
+    otherwise. In a thread: the calendar of a year is slow to make the first time."""
+
+    def found() -> tuple[tuple[calendar.Finding, ...], ModelGaps]:
+        valued = view.report.positions
+        return calendar.detect(view.snapshot, valued), model_gaps(view.snapshot, valued)
+
+    return await anyio.to_thread.run_sync(found)
 
 
 class Alarms:

@@ -94,7 +94,8 @@ def _paragraph(findings: list[Finding], report: RiskReport) -> str:
     findings = sorted(findings, key=lambda finding: -abs(finding.value or 0.0))
     worst, others = findings[0], findings[1:]
     labels = labels_of(report)
-    lines = [f"<b>{escape(_sentence(worst, report))}</b>"]
+    whose = f"{labels.get(worst.subject, worst.subject)}: " if worst.rule is Rule.MODEL_GAP else ""
+    lines = [f"<b>{escape(whose + _sentence(worst, report))}</b>"]
     if worst.limit is not None:
         lines.append(f"limit {_limit(worst, report)}")
     causes = [f"{escape(labels.get(row.id, row.id))} {compact(row.pnl)}" for row in worst.causes]
@@ -143,7 +144,7 @@ def _limit(finding: Finding, report: RiskReport) -> str:
     match finding.rule:
         case Rule.VAR | Rule.VEGA:
             return f"{amount(limit)} {report.base_currency}"
-        case Rule.PORTFOLIO_LOSS | Rule.SHORT_GAMMA | Rule.CONCENTRATION if report.basis:
+        case Rule.PORTFOLIO_LOSS | Rule.SHORT_GAMMA | Rule.CONCENTRATION | Rule.MODEL_GAP if report.basis:
             share = percent(limit, signed=False)
             return f"{share} of {report.basis_name}: {amount(limit * report.basis)}"
         case _:
@@ -183,6 +184,8 @@ def _keyboard(rules: list[Rule], findings: list[Finding], report: RiskReport) ->
         buttons += [button("Open scenario", "open", _fitting(worst.subject)), button("All scenarios", "all")]
     if {Rule.SHORT_GAMMA, Rule.VEGA} & set(rules):
         buttons.append(button("Greeks", "greeks", "underlying"))
+    if Rule.MODEL_GAP in rules:
+        buttons.append(button("Model", "view", "model", ""))
     if Rule.VAR in rules:
         buttons.append(button("Value at Risk", "risk", 1, ""))
     if {Rule.CONCENTRATION, Rule.MARGIN_CUSHION} & set(rules):

@@ -10,7 +10,7 @@ from typing import Final
 
 import anyio
 
-from bot.alarms import Step, record_of
+from bot.alarms import Step, beside, record_of
 from bot.alert_text import alert_replies, ended_by_message, ended_text
 from bot.cards import clock
 from bot.delivery import plain
@@ -24,7 +24,6 @@ from bot.outbox import Outbox, messages
 from bot.replies import Reply
 from bot.stopwatch import Phases
 from engine.alerts import judge
-from engine.calendar import detect
 from engine.clock import Clock
 from engine.model import Severity
 from engine.settings import AlertSettings
@@ -111,8 +110,8 @@ class Watch:
             self._analysed_s = view.seconds
             if blind is None and not view.report.complete:
                 return False
-            dated = await anyio.to_thread.run_sync(detect, view.snapshot, view.report.positions)
-            verdict = judge(view.report, dated, self._desk.settings.risk_limits, blind)
+            dated, gaps = await beside(view)
+            verdict = judge(view.report, dated, self._desk.settings.risk_limits, blind, gaps)
             step = alarms.step(verdict, blind=blind is not None)
             waiting, lines = await self._messages(step, view)
             before = self._clock.monotonic()

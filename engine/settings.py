@@ -160,6 +160,7 @@ class RiskLimits(Section):
     short_gamma_limit: Share = 0.05
     var_limit: Annotated[Number, Field(gt=0)] | None = None
     margin_cushion: Share = 0.15
+    model_gap: Share = 0.005
     critical_at: Annotated[Number, Field(gt=1, le=10)] = 1.5
     iv_rank_high: Share = 0.80
     iv_rank_low: Annotated[Number, Field(ge=0, lt=1)] = 0.20

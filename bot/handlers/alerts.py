@@ -7,13 +7,14 @@ from typing import Final
 
 from anyio import to_thread
 
+from bot.alarms import beside
 from bot.alert_cards import alerts_text, history_text, limits_text, put_off_text
 from bot.cards import clock
 from bot.handlers.context import Context
 from bot.replies import Reply, button
 from bot.rule_words import RULE_WORDS
 from engine.alerts import judge
-from engine.calendar import day_of, detect, session
+from engine.calendar import day_of, session
 from engine.errors import RequestError
 
 MOST_HISTORY: Final = 25
@@ -72,9 +73,9 @@ async def snooze(context: Context, arguments: list[str]) -> list[Reply]:
 async def limits(context: Context, text: str) -> list[Reply]:
     """Everything that is watched: where it stands now, and its limit."""
     view = await context.desk.view()
-    dated = await to_thread.run_sync(detect, view.snapshot, view.report.positions)
+    dated, gaps = await beside(view)
     of = context.desk.settings.risk_limits
-    verdict = judge(view.report, dated, of, context.desk.link_state.blind)
+    verdict = judge(view.report, dated, of, context.desk.link_state.blind, gaps)
     keyboard = ((button("Alerts", "alerts"), button("Refresh", "limits")),)
     return [
         Reply(

@@ -23,6 +23,7 @@ class Rule(StrEnum):
     ASSIGNMENT = "assignment"
     PIN = "pin"
     EXPIRING = "expiring"
+    MODEL_GAP = "model_gap"
     EARNINGS_INSIDE = "earnings_inside"
     IV_HIGH = "iv_rank_high"
     IV_LOW = "iv_rank_low"
@@ -30,7 +31,7 @@ class Rule(StrEnum):
 
 QUIETLY_UNKNOWN: Final = frozenset({Rule.IV_HIGH, Rule.IV_LOW})
 """What is unknown for months at a time, and worth no word when it is."""
-UNHURRIED: Final = frozenset({*QUIETLY_UNKNOWN, Rule.EARNINGS_INSIDE})
+UNHURRIED: Final = frozenset({*QUIETLY_UNKNOWN, Rule.EARNINGS_INSIDE, Rule.MODEL_GAP})
 """What is worth a thought, not a jump: it must last a while before it is told."""
 
 

@@ -10,6 +10,7 @@ from engine.alerts.findings import Finding, Limits, Rule
 from engine.calendar import FindingKind
 from engine.model import UNSET_ABOVE, Severity
 from engine.results import EXPIRED, NamedPnl, RiskReport, ScenarioResult
+from engine.risk import CAUSE_WORDS, Figure, ModelGaps
 from engine.settings import RiskLimits
 
 CAUSES: Final = 3
@@ -32,12 +33,17 @@ class Judgement:
 
 
 def judge(
-    report: RiskReport, dated: Iterable[calendar.Finding], limits: RiskLimits, blind: str | None = None
+    report: RiskReport,
+    dated: Iterable[calendar.Finding],
+    limits: RiskLimits,
+    blind: str | None = None,
+    gaps: ModelGaps | None = None,
 ) -> Judgement:
     """What every rule says of the report.
 
     Args:
         dated: what the calendar means for the positions.
+        gaps: what the broker's model says otherwise.
         blind: why the report as a whole is not of this moment, such as a link that is down; None when it is.
     """
     unknown = blind or _unknown(report)
@@ -49,6 +55,7 @@ def judge(
         *vega(report, limits, unknown),
         *concentration(report, limits, unknown),
         *calendar_says(dated, unknown),
+        *model_gap(report, gaps, limits, unknown),
         *iv_rank(report, limits),
     )
     return Judgement(findings, unknown)
@@ -63,6 +70,7 @@ def warns_at(limits: RiskLimits, rule: Rule) -> float | None:
         Rule.SHORT_GAMMA: limits.short_gamma_limit,
         Rule.VEGA: limits.vega_limit,
         Rule.CONCENTRATION: limits.position_concentration,
+        Rule.MODEL_GAP: limits.model_gap,
         Rule.IV_HIGH: limits.iv_rank_high,
         Rule.IV_LOW: limits.iv_rank_low,
     }.get(rule)
@@ -212,6 +220,30 @@ def calendar_says(dated: Iterable[calendar.Finding], unknown: str | None) -> Ite
                 unknown=unknown,
                 recovered=False,
             )
+
+
+def model_gap(
+    report: RiskReport, gaps: ModelGaps | None, limits: RiskLimits, unknown: str | None
+) -> Iterator[Finding]:
+    """Would a 1 % move mean something else by the broker's delta? One of the two is wrong, and the limits rest on ours."""
+    of = Limits(limits.model_gap, limits.model_gap * limits.critical_at)
+    for gap in () if gaps is None else gaps.gaps:
+        money = next((figure.money for figure in gap.figures if figure.figure is Figure.DELTA), None)
+        if money is None or not report.basis:
+            continue
+        why = f": {CAUSE_WORDS[gap.cause]}" if gap.cause is not None else ""
+        severity, limit, recovered = of.judged(abs(money) / report.basis)
+        yield Finding(
+            Rule.MODEL_GAP,
+            gap.id,
+            severity,
+            abs(money) / report.basis,
+            limit,
+            abs(money),
+            unknown=unknown,
+            recovered=recovered,
+            why=f"a 1 % move differs by {abs(money):,.0f} between the broker's delta and ours{why}",
+        )
 
 
 def iv_rank(report: RiskReport, limits: RiskLimits) -> Iterator[Finding]:

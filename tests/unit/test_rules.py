@@ -14,7 +14,18 @@ from bot.alert_text import alert_replies
 from engine.alerts import Manner, Rule, advance, judge, to_tell
 from engine.analysis import analyse
 from engine.calendar import detect
-from engine.model import Account, AlertState, Dividend, Event, EventKind, Kind, Severity, Underlying
+from engine.model import (
+    Account,
+    AlertState,
+    BrokerView,
+    Dividend,
+    Event,
+    EventKind,
+    Kind,
+    Severity,
+    Underlying,
+)
+from engine.risk import model_gaps
 from engine.settings import RiskLimits
 from tests.unit.books import AS_OF, MARKET, SETTINGS, holding, option, snapshot
 from tests.unit.histories import market
@@ -236,3 +247,17 @@ def test_a_rank_of_an_old_history_is_unknown():
     old = {**MARKET, "AAA": replace(MARKET["AAA"], iv30=None, iv_history=series)}
     report, _ = a_report([option("AAA", 100, "C", 1.0, iv=0.3)], old)
     assert report.positions[0].iv_rank is None
+
+
+def test_a_delta_of_the_broker_s_that_is_far_from_ours_is_a_warning_with_its_likely_cause():
+    call = option("AAA", 100, "C", -50.0, iv=0.3)
+    ours = a_report([call])[0].positions[0]
+    same = BrokerView(iv=ours.iv, delta=ours.delta, gamma=ours.gamma, vega=ours.vega, theta=ours.theta)
+    for off, severity in ((0.0, None), (0.12, "warning"), (0.4, "critical")):
+        held = [replace(call, broker=replace(same, delta=ours.delta - off))]
+        report, of = a_report(held)
+        verdict = judge(report, (), RiskLimits(), gaps=model_gaps(of, report.positions))
+        (one,) = (finding for finding in verdict.findings if finding.rule is Rule.MODEL_GAP)
+        assert (one.subject, one.severity) == (call.id, severity)
+        assert one.amount == pytest.approx(off * 100.0 * 0.01 * 50.0 * 100.0, abs=1.0)
+    assert "a 1 % move differs by 2,000 between the broker's delta and ours: " in one.why
