@@ -17,7 +17,7 @@ from bot.yahoo import NO_CALENDAR, Turns, Unknown, answer_of, said, ticker
 from engine.book import Book
 from engine.clock import Clock
 from engine.errors import RiskbotError
-from engine.model import Dividend, Kind, Snapshot
+from engine.model import SHARES, Dividend, Snapshot
 from engine.store import AsyncStore, DividendSource, Store
 
 log = logging.getLogger(__name__)
@@ -122,7 +122,7 @@ class Dividends:
         for symbol in sorted(in_dollars & snapshot.underlyings.keys() - self._book.told_dividends):
             underlying = snapshot.underlyings[symbol]
             ahead = any(one.ex_date >= today for one in underlying.dividends)
-            if underlying.kind in {Kind.STOCK, Kind.ETF} and (not ahead or symbol in self._from_yahoo):
+            if underlying.kind in SHARES and (not ahead or symbol in self._from_yahoo):
                 yield symbol
 
     async def _ask_for(self, symbol: str, ask: Ask, now: datetime) -> None:

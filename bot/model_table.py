@@ -1,11 +1,11 @@
 """The broker's model against riskbot's for a terminal: a DataFrame, its text, and JSON."""
 
 import json
-import math
-from typing import Any, Final
+from typing import Final
 
 import pandas as pd
 
+from engine.reports.document import finite, finite_row
 from engine.reports.numbers import amount, and_more
 from engine.results import RiskReport
 from engine.risk import CAUSE_WORDS, Figure, ModelGaps
@@ -96,16 +96,8 @@ def model_json(report: RiskReport, gaps: ModelGaps) -> str:
         "base_currency": report.base_currency,
         "options": len(gaps.gaps),
         "agreeing": gaps.agreeing,
-        "figures": [_finite(row) for row in model_frame(gaps).to_dict("records")],
-        "money": {figure.value: _number(money) for figure, money in gaps.money.items()},
+        "figures": [finite_row(row) for row in model_frame(gaps).to_dict("records")],
+        "money": {figure.value: finite(money) for figure, money in gaps.money.items()},
         "without": [{"id": remark.id, "reason": remark.reason} for remark in gaps.without],
     }
     return json.dumps(document, indent=1, allow_nan=False)
-
-
-def _finite(row: dict[Any, Any]) -> dict[str, Any]:
-    return {str(name): _number(value) if isinstance(value, float) else value for name, value in row.items()}
-
-
-def _number(value: float) -> float | None:
-    return value if math.isfinite(value) else None

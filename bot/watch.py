@@ -77,13 +77,7 @@ class Watch:
     async def cycle(self) -> None:
         """Judge the book as it is now, store it and tell what changed."""
         started = self._clock.monotonic()
-        await self._desk.view()  # right after the start it waits for the link and its first prices
-        blind = self._desk.link_state.blind
-        if blind is not None and self._desk.link_state.expected:
-            log.info("no cycle in the hour of the broker's restart (%s)", blind)
-            return
-        if not await self._judge(blind, keep=blind is None):
-            log.info("the account has not arrived whole yet; no cycle")
+        if not await self._judge(cycle=True):
             return
         health, took = self._context.health, self._clock.monotonic() - started
         health.last_cycle_at, health.last_cycle_s = self._clock.now(), took
@@ -94,21 +88,24 @@ class Watch:
     async def look(self) -> None:
         """Judge the book where anything moved since the last look, so that a breach is told in seconds; the cycle stores it."""
         changes = self._desk.changes
-        if (
-            changes != self._looked_at
-            and self._desk.link_state.blind is None
-            and await self._judge(None, keep=False)
-        ):
+        seeing = self._desk.link_state.blind is None
+        if changes != self._looked_at and seeing and await self._judge(cycle=False):
             self._looked_at = changes
 
-    async def _judge(self, blind: str | None, *, keep: bool) -> bool:
-        """Judge the book as it is now and store what changed with the messages that it causes; `keep` stores the view and every
-        state. False where the account is not whole."""
+    async def _judge(self, *, cycle: bool) -> bool:
+        """Judge the book as it is now and store what changed with the messages that it causes; a `cycle` also judges a blind
+        link, and stores what is seen and every state. False where there is nothing to judge yet."""
         alarms = self._context.alarms
         async with alarms.lock:
             view = await self._desk.view(fresh=True)
             self._analysed_s = view.seconds
+            link = self._desk.link_state  # after the view: right after the start that waits for the link
+            blind, keep = link.blind, cycle and link.blind is None
+            if blind is not None and (link.expected or not cycle):
+                log.info("not judged: %s", blind)
+                return False
             if blind is None and not view.report.complete:
+                log.info("not judged: the account has not arrived whole yet")
                 return False
             dated, gaps = await beside(view)
             verdict = judge(view.report, dated, self._desk.settings.risk_limits, blind, gaps)

@@ -31,6 +31,7 @@ from engine.risk import (
     concentration,
     exposure_sum,
     iv_rank,
+    known,
     position_exposures,
     scenario_results,
     simulated,
@@ -129,13 +130,13 @@ def _extremes(
     if not results or not n:
         return [None] * n, [None] * n
     pnl = np.stack([result.position_pnl for result in results])
-    known = np.asarray(np.isfinite(pnl).any(axis=0))
+    valued = np.asarray(np.isfinite(pnl).any(axis=0))
     lowest = np.argmin(np.where(np.isnan(pnl), np.inf, pnl), axis=0)
     highest = np.argmax(np.where(np.isnan(pnl), -np.inf, pnl), axis=0)
 
     def named(rows: npt.NDArray[np.int64]) -> list[NamedPnl | None]:
         return [
-            NamedPnl(results[row].name, float(pnl[row, i])) if known[i] else None
+            NamedPnl(results[row].name, float(pnl[row, i])) if valued[i] else None
             for i, row in enumerate(rows.tolist())
         ]
 
@@ -152,10 +153,10 @@ def _position(
 ) -> PositionRisk:
     position = book.snapshot.positions[i]
     contract, unit = position.contract, book.greeks
-    mark = _known(book.mark[i])
+    mark = known(book.mark[i])
     unrealized = None
     if mark is not None and position.entry_price is not None:
-        unrealized = _known((mark - position.entry_price) * book.scale[i])
+        unrealized = known((mark - position.entry_price) * book.scale[i])
     return PositionRisk(
         id=position.id,
         label=contract.label,
@@ -170,20 +171,20 @@ def _position(
         dte=days_to_expiry(contract, book.snapshot.as_of),
         mark=mark,
         mark_source=book.mark_source[i],
-        model_price=_known(book.base[i]),
-        value=_known(book.value[i]),
-        iv=_known(book.contracts.sigma[i]) if contract.is_option else None,
+        model_price=known(book.base[i]),
+        value=known(book.value[i]),
+        iv=known(book.contracts.sigma[i]) if contract.is_option else None,
         iv_source=book.iv_source[i],
         iv_rank=None if standing is None else standing.rank,
         iv_percentile=None if standing is None else standing.percentile,
-        delta=_known(unit.delta[i]),
-        gamma=_known(unit.gamma[i]),
-        vega=_known(unit.vega[i]),
-        theta=_known(unit.theta[i]),
-        rho=_known(unit.rho[i]),
-        vanna=_known(unit.vanna[i]),
-        volga=_known(unit.volga[i]),
-        charm=_known(unit.charm[i]),
+        delta=known(unit.delta[i]),
+        gamma=known(unit.gamma[i]),
+        vega=known(unit.vega[i]),
+        theta=known(unit.theta[i]),
+        rho=known(unit.rho[i]),
+        vanna=known(unit.vanna[i]),
+        volga=known(unit.volga[i]),
+        charm=known(unit.charm[i]),
         extrinsic=_extrinsic(contract, mark, book.contracts.spot[i]),
         exposure=Exposure(*exposures.tolist()) if book.valued[i] else None,
         unrealized_pnl=unrealized,
@@ -247,7 +248,3 @@ def _stale(snapshot: Snapshot, held: set[str], stale_after: float) -> tuple[Rema
 
 def _more(count: int) -> str:
     return f" and {count - MOST_NAMED} more" if count > MOST_NAMED else ""
-
-
-def _known(number: float) -> float | None:
-    return float(number) if math.isfinite(number) else None

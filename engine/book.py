@@ -11,6 +11,7 @@ from datetime import date, datetime
 from engine.model import (
     NO_BROKER_VIEW,
     OPTION_KINDS,
+    SHARES,
     Account,
     BrokerView,
     Contract,
@@ -24,7 +25,7 @@ from engine.model import (
     Underlying,
 )
 
-PRICED = OPTION_KINDS | {Kind.STOCK, Kind.ETF}
+PRICED = OPTION_KINDS | SHARES
 Days = tuple[tuple[date, float], ...]
 
 

@@ -35,6 +35,7 @@ class Kind(StrEnum):
 
 
 OPTION_KINDS: Final = frozenset({Kind.OPTION, Kind.FUTURE_OPTION})
+SHARES: Final = frozenset({Kind.STOCK, Kind.ETF})
 UNSHOCKED_KINDS: Final = frozenset({Kind.CASH, Kind.BOND, Kind.FUND, Kind.OTHER})
 """Carried at their own mark; no scenario moves them (D4) and no underlying is needed."""
 

@@ -121,9 +121,8 @@ def _next(
     before: AlertStatus, finding: Finding, now: datetime, patience: Patience
 ) -> tuple[AlertStatus, Change | None]:
     if finding.severity is not None:
-        slow = finding.rule in UNHURRIED and patience.pending < patience.unhurried
-        wait = replace(patience, pending=patience.unhurried) if slow else patience
-        return _broken(before, finding.severity, now, wait)
+        least = patience.unhurried if finding.rule in UNHURRIED else patience.pending
+        return _broken(before, finding.severity, now, max(patience.pending, least))
     if before.is_firing:
         return _ending(before, finding, now, patience)
     if finding.unknown is not None:
@@ -137,7 +136,7 @@ def _next(
 
 
 def _broken(
-    before: AlertStatus, severity: Severity, now: datetime, patience: Patience
+    before: AlertStatus, severity: Severity, now: datetime, pending: timedelta
 ) -> tuple[AlertStatus, Change | None]:
     """What a breach does: it fires once it has lasted, and a firing alert stays, or gets worse."""
     if before.is_firing:
@@ -147,7 +146,7 @@ def _broken(
             after = _entered(after, AlertState.FIRING, after.severity, now)
         return after, Change.ESCALATED if worse else None
     waiting = before.state is AlertState.PENDING
-    if patience.pending and not (waiting and now - before.since >= patience.pending):
+    if pending and not (waiting and now - before.since >= pending):
         return (before if waiting else _entered(before, AlertState.PENDING, None, now)), None
     fired = _entered(before, AlertState.FIRING, severity, now)
     return replace(

@@ -52,7 +52,7 @@ def to_tell(
     """
     happened = list(transitions)
     worse = {(t.after.rule, t.after.subject) for t in happened if t.change is Change.ESCALATED}
-    telling = [t for t in happened if _is_news(t, manner)]
+    telling = [t for t in happened if _is_end(t)]
     after = []
     for status in statuses:
         mine = (status.rule, status.subject)
@@ -78,16 +78,9 @@ def badness(finding: Finding | None) -> float | None:
     return 1.0 / ratio if finding.rule in BELOW else ratio
 
 
-def _is_news(transition: Transition, manner: Manner) -> bool:
-    """Whether a transition other than a firing is told: the end of what was told, and what can and can't be judged."""
-    after = transition.after
-    match transition.change:
-        case Change.CLEARED:
-            return after.told_at is not None
-        case Change.SEEING:
-            return after.told_at is not None
-        case _:
-            return False
+def _is_end(transition: Transition) -> bool:
+    """Whether a transition is the end of what was told, which is told as well."""
+    return transition.change in {Change.CLEARED, Change.SEEING} and transition.after.told_at is not None
 
 
 def _due(

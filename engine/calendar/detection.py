@@ -16,12 +16,12 @@ from engine.calendar.days import NEW_YORK, OPEN, day_of, new_york, sessions_unti
 from engine.calendar.expirations import Series, last_trading_day, series_of, stops_at
 from engine.model import (
     MARKET,
+    SHARES,
     Contract,
     Event,
     EventKind,
     Exercise,
     Impact,
-    Kind,
     Position,
     Right,
     Settlement,
@@ -37,7 +37,6 @@ LOOK_AHEAD_DAYS: Final = 366
 TRADING_DAYS_A_YEAR: Final = 252.0
 PIN_WITHIN: Final = 0.5
 """Of a daily sigma."""
-SHARES: Final = frozenset({Kind.STOCK, Kind.ETF})
 MAJOR: Final = frozenset({EventKind.FOMC, EventKind.ECONOMIC, EventKind.EARNINGS})
 
 

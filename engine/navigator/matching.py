@@ -12,7 +12,7 @@ from datetime import date, timedelta
 from enum import StrEnum
 from typing import Final
 
-from engine.model import Contract, Kind, Position, Right, Settlement
+from engine.model import SHARES, Contract, Kind, Position, Right, Settlement
 from engine.navigator.descriptions import Described
 from engine.navigator.export import Export, Line, Unread
 
@@ -222,7 +222,7 @@ def _fits(said: Described, contract: Contract) -> bool:
     if said.kind is Kind.FUTURE:
         return contract.kind is Kind.FUTURE and _same_date(said, contract)
     if said.kind is Kind.STOCK:
-        return contract.kind in {Kind.STOCK, Kind.ETF}
+        return contract.kind in SHARES
     return contract.kind in LINEAR and said.kind in {None, contract.kind}
 
 

@@ -10,6 +10,7 @@ import pandas as pd
 
 from engine.navigator.compare import Comparison
 from engine.navigator.export import Unread
+from engine.reports.document import finite_row
 from engine.reports.numbers import amount
 
 MOST_SHOWN: Final = 40
@@ -153,8 +154,8 @@ def comparison_document(comparison: Comparison) -> dict[str, Any]:
             {"header": one.column.header, "figure": one.column.label, "scale": one.scale.value, "doubt": one.doubt}
             for one in comparison.readings
         ],
-        "differences": [_finite(asdict(one)) for one in comparison.differences],
-        "totals": [_finite(row) for row in totals_frame(comparison).to_dict("records")],
+        "differences": [finite_row(asdict(one)) for one in comparison.differences],
+        "totals": [finite_row(row) for row in totals_frame(comparison).to_dict("records")],
         "unread": [_row(one) for one in comparison.unread],
         "unmatched": [_row(one) for one in comparison.unmatched],
         "ambiguous": [_row(one) for one in comparison.ambiguous],
@@ -163,13 +164,6 @@ def comparison_document(comparison: Comparison) -> dict[str, Any]:
         "unknown_columns": list(comparison.unknown_columns),
         "headings": [_row(one) for one in comparison.headings],
     }  # fmt: skip
-
-
-def _finite(row: dict[Any, Any]) -> dict[str, Any]:
-    return {
-        str(name): None if isinstance(value, float) and not math.isfinite(value) else value
-        for name, value in row.items()
-    }
 
 
 def _row(one: Unread) -> dict[str, Any]:

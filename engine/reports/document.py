@@ -2,6 +2,7 @@
 
 import json
 import math
+from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import datetime
 from typing import Any
@@ -41,9 +42,9 @@ def report_document(report: RiskReport) -> dict[str, Any]:
         "complete": report.complete,
         "base_currency": report.base_currency,
         "net_liquidation": report.net_liquidation,
-        "basis": _finite(report.basis),
+        "basis": finite(report.basis),
         "basis_name": report.basis_name,
-        "value": _finite(report.value),
+        "value": finite(report.value),
         "scenarios": [_scenario(result, report.ids) for result in report.scenarios],
         "matrix": {
             "spot": list(report.matrix.spot),
@@ -88,9 +89,9 @@ def _scenario(result: ScenarioResult, ids: tuple[str, ...]) -> dict[str, Any]:
         "name": result.name,
         "leg": result.leg,
         "note": result.note,
-        "pnl": _finite(result.pnl),
-        "pct": _finite(result.pct),
-        "value": _finite(result.value),
+        "pnl": finite(result.pnl),
+        "pct": finite(result.pct),
+        "value": finite(result.value),
         "worst": _named(result.worst),
         "best": _named(result.best),
         "greeks_after": _fields(result.greeks),
@@ -138,7 +139,7 @@ def _position(position: PositionRisk) -> dict[str, Any]:
         elif isinstance(value, datetime):
             value = _time(value)
         elif isinstance(value, NamedPnl):
-            value = {"scenario": value.id, "pnl": _finite(value.pnl)}
+            value = {"scenario": value.id, "pnl": finite(value.pnl)}
         elif name == "expiry" and value is not None:
             value = value.isoformat()
         document[name] = value
@@ -148,22 +149,27 @@ def _position(position: PositionRisk) -> dict[str, Any]:
 def _fields(row: Exposure | TailFigure | TailShare | Standing | Concentration) -> dict[str, Any]:
     """The fields of a row by name, numbers that JSON can't have as null."""
     return {
-        name: _finite(x) if isinstance(x, float) else _numbers(x) if isinstance(x, np.ndarray) else x
+        name: finite(x) if isinstance(x, float) else _numbers(x) if isinstance(x, np.ndarray) else x
         for name, x in asdict(row).items()
     }
 
 
 def _numbers(column: Floats) -> list[float | None]:
-    return [value if math.isfinite(value) else None for value in column.tolist()]
+    return [finite(value) for value in column.tolist()]
 
 
-def _finite(value: float | None) -> float | None:
-    """`value`, or None where it is too absurd for JSON."""
+def finite(value: float | None) -> float | None:
+    """`value`, or None where JSON can't have it."""
     return value if value is not None and math.isfinite(value) else None
 
 
+def finite_row(row: Mapping[Any, Any]) -> dict[str, Any]:
+    """A row of a table for JSON: numbers that it can't have as null."""
+    return {str(name): finite(value) if isinstance(value, float) else value for name, value in row.items()}
+
+
 def _named(named: NamedPnl | None) -> dict[str, Any] | None:
-    return None if named is None else {"id": named.id, "pnl": _finite(named.pnl)}
+    return None if named is None else {"id": named.id, "pnl": finite(named.pnl)}
 
 
 def _remark(remark: Remark) -> dict[str, str]:

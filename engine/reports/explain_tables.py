@@ -10,6 +10,7 @@ from typing import Any, Final
 import pandas as pd
 
 from engine.explained import STEPS, TERMS, Explained, ExplainedPosition, Explanation
+from engine.reports.document import finite
 from engine.reports.numbers import amount, and_more, percent
 
 MOST_NAMED: Final = 6
@@ -238,4 +239,4 @@ def _plain(value: Any) -> Any:
         return value.isoformat().replace("+00:00", "Z")
     if isinstance(value, date):
         return value.isoformat()
-    return None if isinstance(value, float) and not math.isfinite(value) else value
+    return finite(value) if isinstance(value, float) else value

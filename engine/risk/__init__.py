@@ -4,7 +4,7 @@ from engine.risk.explain import explain_pnl
 from engine.risk.exposures import exposure_sum, position_exposures
 from engine.risk.hindsight import settled, tail_day
 from engine.risk.iv_rank import IvRank, iv_rank
-from engine.risk.metrics import Basis, basis, scenario_results, total
+from engine.risk.metrics import Basis, basis, known, scenario_results, total
 from engine.risk.model_gaps import CAUSE_WORDS, Cause, Figure, FigureGap, ModelGap, ModelGaps, model_gaps
 from engine.risk.standing import by_expiry, by_sector, by_underlying, concentration, standing
 from engine.risk.tail import simulated, tail_risk
@@ -28,6 +28,7 @@ __all__ = [
     "explain_pnl",
     "exposure_sum",
     "iv_rank",
+    "known",
     "methods_of",
     "model_gaps",
     "position_exposures",

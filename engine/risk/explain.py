@@ -28,6 +28,7 @@ from engine.model import Floats, Kind, Snapshot
 from engine.results import Remark
 from engine.risk.buckets import BUCKETS, expiry_bucket
 from engine.risk.flows import Flow, flows
+from engine.risk.metrics import known
 from engine.risk.period import Period, period
 from engine.risk.residuals import large_residual, other_sources
 from engine.risk.revaluation import unit_steps, unit_terms
@@ -201,7 +202,7 @@ def _position(both: Period, flow: Flow, i: int, explained: Explained) -> Explain
     contract, unit = position.contract, float(both.unit[i])
     held, later = float(both.held_before[i]), float(both.held_after[i])
     start, end = both.before, both.after
-    worth = _known(start.mark[i]) if held != 0.0 else None
+    worth = known(start.mark[i]) if held != 0.0 else None
     return ExplainedPosition(
         id=position.id,
         label=contract.label,
@@ -226,7 +227,7 @@ def _position(both: Period, flow: Flow, i: int, explained: Explained) -> Explain
 
 
 def _sigma(book: MarkedBook, i: int) -> float | None:
-    return _known(book.contracts.sigma[i]) if book.snapshot.positions[i].contract.is_option else None
+    return known(book.contracts.sigma[i]) if book.snapshot.positions[i].contract.is_option else None
 
 
 def _vega_by_expiry(rows: Sequence[ExplainedPosition]) -> dict[str, float]:
@@ -237,7 +238,3 @@ def _vega_by_expiry(rows: Sequence[ExplainedPosition]) -> dict[str, float]:
             name = expiry_bucket(row.dte)
             sums[name] = sums.get(name, 0.0) + row.explained.terms.vega
     return {name: sums[name] for _, name in BUCKETS if name in sums}
-
-
-def _known(number: float) -> float | None:
-    return float(number) if math.isfinite(number) else None

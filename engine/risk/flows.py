@@ -15,10 +15,9 @@ from typing import Final
 
 from engine.explained import Trade
 from engine.marks import ex_instant, expiry_instant
-from engine.model import Kind, Position, Right
+from engine.model import SHARES, Kind, Position, Right
 from engine.results import Remark
 from engine.risk.period import Period, exchange_rate
-from engine.risk.splits import SHARES
 
 NOTHING: Final = 1e-9
 """Quantities, as a share of what is held, below which nothing is left."""

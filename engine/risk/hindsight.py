@@ -15,6 +15,7 @@ import numpy as np
 from engine.marks import MarkedBook, days_to_expiry, ex_instant, expiry_instant, mark_book
 from engine.model import (
     NO_BROKER_VIEW,
+    SHARES,
     Contract,
     Floats,
     Kind,
@@ -177,7 +178,7 @@ class _Today:
         """(n,): what a share has paid since, per share in its currency; it has left its price."""
         paid = np.zeros(len(self.then.positions))
         for i, one in enumerate(self.then.positions):
-            if one.contract.kind in {Kind.STOCK, Kind.ETF}:
+            if one.contract.kind in SHARES:
                 said = {
                     dividend.ex_date: dividend.amount
                     for snapshot in (self.then, self.now)  # what is said later wins

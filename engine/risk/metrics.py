@@ -1,5 +1,6 @@
 """From outcomes to results: portfolio P&L, percentages, worst and best position (D9, D10)."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -31,10 +32,15 @@ def basis(book: MarkedBook) -> Basis:
     return Basis(gross if gross > 0.0 else None, "gross market value", total(book.value))
 
 
+def known(number: float) -> float | None:
+    """A number, or None where it is NaN or infinite."""
+    return float(number) if math.isfinite(number) else None
+
+
 def total(column: Floats) -> float | None:
     """The sum of what is known; None when there are rows and none is known. An empty book sums to 0."""
-    known = column[~np.isnan(column)]
-    return None if column.size and not known.size else float(known.sum())
+    there = column[~np.isnan(column)]
+    return None if column.size and not there.size else float(there.sum())
 
 
 def scenario_results(book: MarkedBook, outcomes: Sequence[Outcome], of: Basis) -> tuple[ScenarioResult, ...]:
@@ -47,9 +53,9 @@ def _result(book: MarkedBook, outcome: Outcome, greeks: Exposure, of: Basis) -> 
     scenario, pnl = outcome.leg.scenario, outcome.pnl
     ids = [position.id for position in book.snapshot.positions]
     portfolio = total(pnl)
-    known = np.flatnonzero(~np.isnan(pnl))
-    worst = int(known[np.argmin(pnl[known])]) if known.size else None
-    best = int(known[np.argmax(pnl[known])]) if known.size else None
+    there = np.flatnonzero(~np.isnan(pnl))
+    worst = int(there[np.argmin(pnl[there])]) if there.size else None
+    best = int(there[np.argmax(pnl[there])]) if there.size else None
     return ScenarioResult(
         name=scenario.name,
         leg=f"{100.0 * outcome.leg.move:+g} %" if len(scenario.spot) > 1 else None,

@@ -15,10 +15,10 @@ from typing import Final
 
 from engine.model import (
     CLOSED_MODES,
+    SHARES,
     Contract,
     Exercise,
     IvSource,
-    Kind,
     Position,
     Right,
     Snapshot,
@@ -274,7 +274,7 @@ def carry_cause(
 
 
 def _may_be_exercised(contract: Contract, underlying: Underlying) -> bool:
-    american = contract.exercise is not Exercise.EUROPEAN and underlying.kind in {Kind.STOCK, Kind.ETF}
+    american = contract.exercise is not Exercise.EUROPEAN and underlying.kind in SHARES
     if not american or underlying.spot is None or contract.strike is None:
         return False
     inside = underlying.spot / contract.strike - 1.0

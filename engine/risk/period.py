@@ -25,6 +25,7 @@ from engine.model import (
     Snapshot,
     Underlying,
 )
+from engine.risk.metrics import known
 from engine.settings import EngineSettings
 
 LAST_TRADING_BEFORE = timedelta(days=5)
@@ -82,7 +83,7 @@ def period(earlier: Snapshot, later: Snapshot, trades: Iterable[Trade], settings
     after = mark_book(_holding(later, last, earlier.underlyings), settings)
     # With marks and volatilities given nothing is solved anew: of the aged book its contracts alone are looked at.
     still = [
-        replace(one, mark=_known(mark), iv=_known(s))
+        replace(one, mark=known(mark), iv=known(s))
         for one, mark, s in zip(before.snapshot.positions, before.mark.tolist(), sigma, strict=True)
     ]
     aged = mark_book(replace(before.snapshot, as_of=later.as_of, positions=tuple(still)), settings)
@@ -153,7 +154,7 @@ def _ghost(position: Position, id_: str, sigma: float = math.nan) -> Position:
         mark=None,
         iv=None,
         iv_source=None,
-        last_good_iv=_known(sigma),
+        last_good_iv=known(sigma),
         data=DataMode.LIVE,
         broker=NO_BROKER_VIEW,
         as_of=None,
@@ -177,7 +178,3 @@ def _holding(snapshot: Snapshot, positions: Sequence[Position], others: Mapping[
 
 def _entry(position: Position) -> float:
     return position.entry_price or 0.0 if position.contract.kind is Kind.FUTURE else 0.0
-
-
-def _known(number: float) -> float | None:
-    return float(number) if math.isfinite(number) else None

@@ -5,10 +5,9 @@ from collections.abc import Sequence
 from typing import Final
 
 from engine.explained import Explained, ExplainedPosition, LargeResidual
-from engine.model import IvSource
+from engine.model import SHARES, IvSource
 from engine.results import NamedPnl
 from engine.risk.period import Period
-from engine.risk.splits import SHARES
 
 LARGE: Final = 0.10
 """Of the actual P&L: a residual beyond it is flagged."""

@@ -12,9 +12,8 @@ from fractions import Fraction
 from typing import Final
 
 from engine.explained import Trade
-from engine.model import Contract, Kind, Position, Snapshot, Underlying
+from engine.model import SHARES, Contract, Position, Snapshot, Underlying
 
-SHARES: Final = frozenset({Kind.STOCK, Kind.ETF})
 LARGEST_PART: Final = 50
 """Of a ratio such as 3:2 or 1:20: no larger numbers are clean."""
 SMALLEST: Final = 1.2
